@@ -1,0 +1,57 @@
+# Each target sets up what it needs from nothing: a virtual environment from requirements.lock, then finledger itself.
+# PYTHON names the interpreter to make it with (3.11 or later).
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+READY := $(VENV)/.ready
+CODE := finledger tests tools bench samples
+COGGED := README.md docs/cli.md docs/errors.md
+COG := $(BIN)/cog -I . --markers="<<cog cog>> <<end>>"
+
+.PHONY: demo test lint docs golden bench lock clean
+
+demo: $(READY)
+	$(BIN)/finledger demo out/demo
+
+# Style, types and documents are checked and the tests are run, all of them, before it says yes or no.
+test: $(READY)
+	@status=0; \
+	$(MAKE) --no-print-directory lint || status=1; \
+	$(BIN)/python -m pytest || status=1; \
+	exit $$status
+
+lint: $(READY)
+	$(BIN)/ruff check $(CODE)
+	$(BIN)/ruff format --check $(CODE)
+	$(BIN)/mypy
+	$(COG) --check $(COGGED)
+
+docs: $(READY)
+	$(COG) -r $(COGGED)
+
+# Writes the expected files of tests again. A changed golden is a change of money: read the diff, and say so in CHANGELOG.md.
+golden: $(READY)
+	FINLEDGER_GOLDEN=write $(BIN)/python -m pytest -q --update-goldens
+
+bench: $(READY)
+	@for each in $(basename $(notdir $(wildcard bench/[!_]*.py))); do \
+	    echo "== $$each"; $(BIN)/python -m bench.$$each || exit 1; \
+	done
+
+# After a change of the dependencies: names, versions and hashes only, so that any index will do.
+lock: $(READY)
+	$(BIN)/uv pip compile pyproject.toml --quiet --universal --python-version 3.11 --all-extras --generate-hashes \
+	    --no-emit-index-url --no-annotate --no-header --output-file requirements.lock
+
+clean:
+	rm -rf $(VENV) out dist .ruff_cache .mypy_cache .pytest_cache .hypothesis
+
+$(READY): requirements.lock pyproject.toml | $(BIN)/python
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
+	@touch $@
+
+$(BIN)/python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "finledger needs Python 3.11 or later: make PYTHON=python3.11")'
+	$(PYTHON) -m venv $(VENV)

@@ -1,0 +1,316 @@
+"""The ledger: what was loaded, what each month came to, what was posted and numbered. One SQLite file, append-only.
+
+A change is one exclusive transaction: `with ledger.write() as tx:` commits as a whole or leaves everything as it was, also
+when the process is killed. Reads stand outside and see the last committed state. Money is whole minor units (rule M1).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from sqlite3 import DatabaseError
+from typing import Any
+
+from sqlalchemy import URL, Connection, Engine, NullPool, create_engine, event, func, insert, inspect, select, update
+from sqlalchemy.exc import DBAPIError
+
+from finledger.books import ledger_rows as rows
+from finledger.books import ledger_tables as tables
+from finledger.core.model import ChargeLine, JournalEntry, LoadedFile, MonthCharges, Part
+from finledger.core.period import Month
+from finledger.core.problem import Busy, Problem, Refused, SourceRef
+
+# SQLite's primary result codes (the low byte of the extended one).
+_BUSY = frozenset({5, 6})
+_DAMAGED = frozenset({11, 26})
+_SYSTEM = frozenset({3, 8, 10, 13, 14, 23})  # permission, read-only, I/O error, disk full, cannot open, not authorised
+_WRITING = "finledger_writing"
+
+
+@dataclass(frozen=True, slots=True)
+class InvoiceNumber:
+    """A number that was given: `sequence` is gapless in its entity, series and year (rule L5)."""
+
+    entity: str
+    series: str
+    year: int
+    sequence: int
+    month: Month
+    team: str
+
+
+class Ledger:
+    """The set of books' ledger, open. Holds no connection between calls, so nothing has to be closed."""
+
+    def __init__(self, engine: Engine, path: Path) -> None:
+        self._engine = engine
+        self._path = path
+
+    @classmethod
+    def open(cls, path: Path, busy_seconds: float = 5.0) -> Ledger:
+        """Open the ledger, or make it where there is none.
+
+        `Refused`: the file is damaged, is something else, or was written by a newer version. `Busy`: another process holds
+        it for longer than `busy_seconds`. `OSError`: the file cannot be opened.
+        """
+        path.parent.mkdir(parents=True, exist_ok=True)
+        ledger = cls(_engine(path, busy_seconds), path)
+        with ledger._connection() as connection:
+            version = _schema_version(connection, path)
+        if version is None:
+            with ledger._connection(writing=True) as connection:
+                if _schema_version(connection, path) is None:  # another process may have been quicker
+                    _create(connection)
+        elif version > tables.SCHEMA_VERSION:
+            raise Refused([_newer(path, version)])
+        return ledger
+
+    @contextmanager
+    def write(self) -> Iterator[Transaction]:
+        """One exclusive transaction: committed at the end of the block, rolled back when anything is raised in it."""
+        with self._connection(writing=True) as connection:
+            yield Transaction(connection)
+
+    # ── what was loaded ─────────────────────────────────────────────────────────────────────────────────────────────────
+
+    def files(self) -> tuple[LoadedFile, ...]:
+        """Every loaded export, in the order of loading."""
+        query = select(*_without(tables.files, "number")).order_by(tables.files.c.number)
+        return tuple(LoadedFile(**row) for row in self._rows(query))
+
+    def parts(self, month: Month | None = None, rejected: bool = False) -> tuple[Part, ...]:
+        """Parts of accepted rows, of one month or of all; with `rejected` the quarantine's. In the order of loading."""
+        query = select(*_without(tables.parts, "number")).where(tables.parts.c.rejected == rejected)
+        if month is not None:
+            query = query.where(tables.parts.c.month == str(month))
+        found = self._rows(query.order_by(tables.parts.c.number))
+        return tuple(Part(**{**row, "month": Month.parse(row["month"]) if row["month"] else None}) for row in found)
+
+    def frozen_books(self) -> dict[str, str]:
+        """Published price books: name → SHA-256 of the file (rule P1)."""
+        query = select(tables.frozen_books.c.name, tables.frozen_books.c.sha256).order_by(tables.frozen_books.c.name)
+        return {row["name"]: row["sha256"] for row in self._rows(query)}
+
+    def meta(self, key: str) -> str | None:
+        found = self._rows(select(tables.meta.c.value).where(tables.meta.c.key == key))
+        return str(found[0]["value"]) if found else None
+
+    # ── what the months came to ─────────────────────────────────────────────────────────────────────────────────────────
+
+    def months(self) -> tuple[Month, ...]:
+        """The months that have a run, in order."""
+        found = self._rows(select(tables.runs.c.month).distinct().order_by(tables.runs.c.month))
+        return tuple(Month.parse(row["month"]) for row in found)
+
+    def current_run(self, month: Month) -> int | None:
+        """The number of the month's run that no later one supersedes; None before the first."""
+        with self._connection() as connection:
+            return _current(connection, month)[0]
+
+    def charge_rows(self, month: Month) -> tuple[ChargeLine, ...]:
+        """The charge lines of the month's current run, in their order."""
+        with self._connection() as connection:
+            return rows.read_lines(connection, _current(connection, month)[0])
+
+    def entries(self, month: Month) -> tuple[JournalEntry, ...]:
+        """The journal entries of the month's current run, in their order; each is checked to balance as it is built."""
+        with self._connection() as connection:
+            return rows.read_entries(connection, _current(connection, month)[0])
+
+    def contributions(self, before: Month) -> int:
+        """What the buffer fund holds from the months before: minor units, credit positive, draws taken off (rule B1)."""
+        current = select(func.max(tables.runs.c.run)).where(tables.runs.c.month < str(before)).group_by(tables.runs.c.month)
+        query = select(func.coalesce(-func.sum(tables.postings.c.amount_minor), 0).label("fund")).where(
+            tables.postings.c.run.in_(current), tables.postings.c.account_key == "buffer_fund"
+        )
+        return int(self._rows(query)[0]["fund"])
+
+    def invoice_numbers(self, month: Month) -> tuple[InvoiceNumber, ...]:
+        """The numbers given to the month's documents, by entity, series, year and sequence."""
+        table = tables.invoices
+        query = select(table).where(table.c.month == str(month))
+        found = self._rows(query.order_by(table.c.entity, table.c.series, table.c.year, table.c.sequence))
+        return tuple(InvoiceNumber(**{**row, "month": Month.parse(row["month"])}) for row in found)
+
+    # ── connections ─────────────────────────────────────────────────────────────────────────────────────────────────────
+
+    def _rows(self, query: Any) -> list[dict[str, Any]]:
+        with self._connection() as connection:
+            return [dict(row) for row in connection.execute(query).mappings()]
+
+    @contextmanager
+    def _connection(self, writing: bool = False) -> Iterator[Connection]:
+        """A connection in a transaction; what SQLite reports is raised as what it means for a person."""
+        try:
+            with self._engine.connect().execution_options(**{_WRITING: writing}) as connection, connection.begin():
+                yield connection
+        except (DBAPIError, DatabaseError) as error:
+            raised = _meaning(error, self._path)
+            if raised is None:
+                raise
+            raise raised from error
+
+
+class Transaction:
+    """What can be written, inside `Ledger.write()`."""
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+
+    def add_file(self, file: LoadedFile) -> bool:
+        """Record a loaded export; False, and nothing is written, when its content was loaded before."""
+        known = select(tables.files.c.number).where(tables.files.c.sha256 == file.sha256)
+        if self._connection.execute(known).first() is not None:
+            return False
+        self._connection.execute(insert(tables.files), asdict(file))
+        return True
+
+    def add_part(self, part: Part) -> bool:
+        """Record a Parquet part of a recorded file; False, and nothing is written, when its path is known."""
+        known = select(tables.parts.c.number).where(tables.parts.c.path == part.path)
+        if self._connection.execute(known).first() is not None:
+            return False
+        row = {name: getattr(part, name) for name in ("path", "sha256", "rows", "file_sha256", "rejected")}
+        self._connection.execute(insert(tables.parts), {**row, "month": str(part.month) if part.month else None})
+        return True
+
+    def freeze_book(self, name: str, sha256: str, file: str) -> None:
+        """Freeze a published book; again with the same content is nothing, with another is `Refused` (rule P1)."""
+        table = tables.frozen_books
+        known = self._connection.execute(select(table.c.sha256).where(table.c.name == name)).scalar()
+        if known is None:
+            self._connection.execute(insert(table), {"name": name, "sha256": sha256, "file": file})
+        elif known != sha256:
+            raise Refused([edited_book(name, file, known)])
+
+    def set_meta(self, key: str, value: str) -> None:
+        found = self._connection.execute(update(tables.meta).where(tables.meta.c.key == key).values(value=value))
+        if found.rowcount == 0:
+            self._connection.execute(insert(tables.meta), {"key": key, "value": value})
+
+    def record_month(self, charges: MonthCharges) -> int:
+        """Store what the month came to as a run and return its number.
+
+        The same content as the month's current run writes nothing and returns that run's number; another content becomes a
+        new run that supersedes it. Rows of older runs stay. Disclosures, totals and entries go with the lines.
+        """
+        content = rows.run_content(charges)
+        digest = content.digest()
+        current, current_digest = _current(self._connection, charges.month)
+        if current is not None and current_digest == digest:
+            return current
+        number = int(self._connection.execute(select(func.coalesce(func.max(tables.runs.c.run), 0) + 1)).scalar_one())
+        content.write(self._connection, number, digest, supersedes=current)
+        rows.assert_conserved(self._connection, number, content)
+        return number
+
+    def number_invoice(self, entity: str, series: str, year: int, month: Month, team: str) -> int:
+        """The document's number: the next of its entity, series and year, or the one it was given before (rule L5)."""
+        table = tables.invoices
+        mine = (table.c.entity == entity) & (table.c.series == series)
+        known = select(table.c.sequence).where(mine, table.c.month == str(month), table.c.team == team)
+        given = self._connection.execute(known).scalar()
+        if given is not None:
+            return int(given)
+        last = select(func.coalesce(func.max(table.c.sequence), 0)).where(mine, table.c.year == year)
+        sequence = int(self._connection.execute(last).scalar_one()) + 1
+        document = {"entity": entity, "series": series, "year": year, "month": str(month), "team": team}
+        self._connection.execute(insert(table), {**document, "sequence": sequence})
+        return sequence
+
+
+def _current(connection: Connection, month: Month) -> tuple[int | None, str]:
+    """Number and digest of the month's current run. Runs only ever supersede the current one, so it is the last."""
+    query = select(tables.runs.c.run, tables.runs.c.digest).where(tables.runs.c.month == str(month))
+    found = connection.execute(query.order_by(tables.runs.c.run.desc()).limit(1)).first()
+    return (None, "") if found is None else (int(found.run), str(found.digest))
+
+
+def _without(table: Any, name: str) -> list[Any]:
+    return [column for column in table.columns if column.name != name]
+
+
+# ── the file ────────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def _engine(path: Path, busy_seconds: float) -> Engine:
+    engine = create_engine(
+        URL.create("sqlite", database=str(path.absolute())), poolclass=NullPool, connect_args={"timeout": busy_seconds}
+    )
+
+    @event.listens_for(engine, "connect")
+    def _configure(connection: Any, _record: Any) -> None:
+        connection.isolation_level = None  # SQLAlchemy says when a transaction begins, not the driver
+        connection.execute("PRAGMA foreign_keys = ON")
+        connection.execute("PRAGMA recursive_triggers = ON")
+        connection.execute("PRAGMA synchronous = EXTRA")  # FULL, and the folder too once the rollback journal is gone
+        connection.execute("PRAGMA cache_spill = OFF")  # readers wait for a commit only, not for a long transaction
+
+    @event.listens_for(engine, "begin")
+    def _begin(connection: Connection) -> None:
+        writing = connection.get_execution_options().get(_WRITING, False)
+        connection.exec_driver_sql("BEGIN IMMEDIATE" if writing else "BEGIN")
+
+    return engine
+
+
+def _schema_version(connection: Connection, path: Path) -> int | None:
+    """None: an empty file, or none. A database that holds other tables is not a ledger."""
+    names = set(inspect(connection).get_table_names())
+    if not names:
+        return None
+    if tables.meta.name in names:
+        query = select(tables.meta.c.value).where(tables.meta.c.key == "schema_version")
+        version = connection.execute(query).scalar()
+        if version is not None and version.isdecimal():
+            return int(version)
+    raise Refused([_not_a_ledger(path, "it holds other tables than a ledger's")])
+
+
+def _create(connection: Connection) -> None:
+    tables.metadata.create_all(connection)
+    for guard in tables.guards():
+        connection.exec_driver_sql(guard)
+    connection.execute(insert(tables.meta), {"key": "schema_version", "value": str(tables.SCHEMA_VERSION)})
+
+
+def _meaning(error: DBAPIError | DatabaseError, path: Path) -> Exception | None:
+    """Busy, Refused or OSError for what can happen to any file; None for what would be a bug of ours."""
+    original = error.orig if isinstance(error, DBAPIError) else error
+    code = getattr(original, "sqlite_errorcode", 0) & 0xFF
+    if code in _BUSY:
+        return Busy(f"{path} is held by another process: wait until it has finished, then run the command again")
+    if code in _DAMAGED:
+        return Refused([_not_a_ledger(path, str(original))])
+    if code in _SYSTEM:
+        return OSError(f"{path}: {original}")
+    return None
+
+
+def _not_a_ledger(path: Path, reason: str) -> Problem:
+    return Problem(
+        code="ledger-damaged",
+        message=f"{path.name} cannot be read as a ledger: {reason}",
+        source=SourceRef(str(path)),
+        remedy="put back the last copy of this file; nothing was written to it",
+    )
+
+
+def _newer(path: Path, version: int) -> Problem:
+    return Problem(
+        code="ledger-newer",
+        message=f"{path.name} has ledger version {version}, this finledger knows {tables.SCHEMA_VERSION}",
+        source=SourceRef(str(path)),
+        remedy="install the finledger that wrote it, or a later one",
+    )
+
+
+def edited_book(name: str, file: str, frozen: str) -> Problem:
+    return Problem(
+        code="pricebook-edited",
+        message=f"price book {name} was changed after it was published (frozen as {frozen[:12]}…)",
+        source=SourceRef(file, 1),
+        remedy=f"put {file} back as it was published; publish the change as the next version, with a later effective_from",
+    )

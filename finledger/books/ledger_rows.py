@@ -1,0 +1,248 @@
+"""A month's charges as rows of the ledger, and back into the nouns they were.
+
+The digest of a run is the SHA-256 of its rows in canonical JSON: the same charges give the same digest, so a month that is
+worked out again without a change adds nothing to the ledger.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date
+from decimal import Decimal
+from operator import itemgetter
+from typing import Any
+
+from sqlalchemy import Connection, RowMapping, Table, func, insert, select
+
+from finledger.books import ledger_tables as tables
+from finledger.core.model import Account, ChargeLine, Disclosure, JournalEntry, LineKey, MonthCharges, Posting, TeamTotal
+from finledger.core.money import Money
+from finledger.core.period import Month
+
+Row = dict[str, Any]
+_ENCODER = json.JSONEncoder(sort_keys=True, separators=(",", ":"))
+_KEY_FIELDS = LineKey._fields
+
+
+@dataclass(frozen=True, slots=True)
+class RunContent:
+    """A run's rows by table, without the run's number, in the order in which they must be written."""
+
+    run: Row
+    rows: Mapping[Table, list[Row]]
+
+    def digest(self) -> str:
+        canonical = {"runs": self.run, **{table.name: rows for table, rows in self.rows.items()}}
+        return hashlib.sha256(_json(canonical).encode()).hexdigest()
+
+    def write(self, connection: Connection, number: int, digest: str, supersedes: int | None) -> None:
+        """Details before what they belong to: an entry's row seals its postings, the run's row seals all."""
+        for table, rows in self.rows.items():
+            if rows:
+                _insert_many(connection, table, [{"run": number, **row} for row in rows])
+        connection.execute(insert(tables.runs), {**self.run, "run": number, "digest": digest, "supersedes": supersedes})
+
+
+def _insert_many(connection: Connection, table: Table, rows: list[Row]) -> None:
+    """One executemany of the driver's own: SQLAlchemy would take longer over the parameters than SQLite over the rows."""
+    compiled = insert(table).compile(dialect=connection.dialect)
+    if compiled.positiontup is None:
+        connection.exec_driver_sql(str(compiled), rows)
+    else:
+        ordered = itemgetter(*compiled.positiontup)
+        connection.exec_driver_sql(str(compiled), [ordered(row) for row in rows])
+
+
+def run_content(charges: MonthCharges) -> RunContent:
+    books = [{"name": book.name, "sha256": book.sha256} for book in charges.books]
+    run = {
+        "month": str(charges.month),
+        "currency": charges.currency,
+        "provisional": charges.provisional,
+        "pricebooks": _json(books),
+    }
+    rows = {
+        tables.postings: [row for entry in charges.entries for row in _posting_rows(entry)],
+        tables.entries: [_entry_row(position, entry) for position, entry in enumerate(charges.entries)],
+        tables.components: [row for line in charges.lines for row in _component_rows(line, charges.currency)],
+        tables.charge_lines: [_line_row(position, line) for position, line in enumerate(charges.lines)],
+        tables.disclosures: [_disclosure_row(disclosure) for disclosure in charges.disclosures],
+        tables.team_totals: [_total_row(team) for team in charges.teams],
+    }
+    return RunContent(run, rows)
+
+
+def assert_conserved(connection: Connection, number: int, content: RunContent) -> None:
+    """Add up in SQL what the constructors added up in Python (rules L1, C1); a difference is a bug and raises."""
+    postings = tables.postings.c
+    sums = select(postings.entry_id).where(postings.run == number).group_by(postings.entry_id, postings.currency)
+    unbalanced = connection.execute(sums.having(func.sum(postings.amount_minor) != 0)).first()
+    if unbalanced is not None:
+        raise ValueError(f"entry {unbalanced.entry_id} does not balance in the ledger")
+    lines = _sum_of(connection, tables.charge_lines, number)
+    components = _sum_of(connection, tables.components, number)
+    if lines != components:
+        raise ValueError(f"lines of run {number} come to {lines}, their components to {components}")
+    for table, rows in content.rows.items():
+        stored = connection.execute(select(func.count()).select_from(table).where(table.c.run == number)).scalar_one()
+        if stored != len(rows):
+            raise ValueError(f"{table.name} of run {number}: {stored} rows stored of {len(rows)}")
+
+
+def _sum_of(connection: Connection, table: Table, number: int) -> int:
+    query = select(func.coalesce(func.sum(table.c.amount_minor), 0)).where(table.c.run == number)
+    return int(connection.execute(query).scalar_one())
+
+
+# ── into rows ───────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def _json(content: Any) -> str:
+    return _ENCODER.encode(content)
+
+
+def _plain(number: Decimal) -> str:
+    return format(number, "f")
+
+
+def _key_row(key: LineKey) -> Row:
+    return {**key._asdict(), "service_month": str(key.service_month), "posting_month": str(key.posting_month)}
+
+
+def _line_row(position: int, line: ChargeLine) -> Row:
+    return {
+        "line_id": line.line_id,
+        "position": position,
+        **_key_row(line.key),
+        "stage": line.stage,
+        "funding": line.funding,
+        "quantity": _plain(line.quantity),
+        "unit": line.unit,
+        "unit_price": _plain(line.unit_price),
+        "amount_minor": line.amount.minor,
+        "token_cost": None if line.token_cost is None else _plain(line.token_cost),
+        "failed": line.failed,
+        "tokens": _json(dict(line.tokens)),
+        "rules": _json(line.rules),
+    }
+
+
+def _component_rows(line: ChargeLine, currency: str) -> Iterable[Row]:
+    for position, (component, amount) in enumerate(line.components):
+        if amount.currency != currency:
+            raise ValueError(f"{line.line_id} is in {amount.currency}, the run in {currency}")
+        yield {"line_id": line.line_id, "component": component, "position": position, "amount_minor": amount.minor}
+
+
+def _disclosure_row(disclosure: Disclosure) -> Row:
+    return {
+        "line_id": disclosure.key.line_id,
+        **_key_row(disclosure.key),
+        "quantity": _plain(disclosure.quantity),
+        "gross_minor": disclosure.gross.minor,
+        "platform_share_minor": disclosure.platform_share.minor,
+        "paid_minor": disclosure.paid.minor,
+    }
+
+
+def _total_row(team: TeamTotal) -> Row:
+    row: Row = {"team": team.team, "stage": team.stage, "total_minor": team.total.minor}
+    for name in ("budget", "forecast", "buffer_draw"):
+        amount = getattr(team, name)
+        row[f"{name}_minor"] = None if amount is None else amount.minor
+    return row
+
+
+def _entry_row(position: int, entry: JournalEntry) -> Row:
+    return {
+        "entry_id": entry.entry_id,
+        "position": position,
+        "posting_date": entry.posting_date.isoformat(),
+        "posting_month": str(entry.posting_month),
+        "service_month": str(entry.service_month),
+        "team": entry.team,
+        "entity": entry.entity,
+        "memo": entry.memo,
+    }
+
+
+def _posting_rows(entry: JournalEntry) -> Iterable[Row]:
+    for line_no, posting in enumerate(entry.postings, start=1):
+        yield {
+            "entry_id": entry.entry_id,
+            "line_no": line_no,
+            "account_key": posting.account.key,
+            "account_name": posting.account.name,
+            "account_type": posting.account.type,
+            "account_number": posting.account.number,
+            "cost_center": posting.cost_center,
+            "component": posting.component,
+            "amount_minor": posting.amount.minor,
+            "currency": posting.amount.currency,
+        }
+
+
+# ── and back ────────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def read_lines(connection: Connection, run: int | None) -> tuple[ChargeLine, ...]:
+    """The run's charge lines; none for no run."""
+    if run is None:
+        return ()
+    currency = connection.execute(select(tables.runs.c.currency).where(tables.runs.c.run == run)).scalar_one()
+    parts: dict[str, list[tuple[str, Money]]] = {}
+    for row in _rows_of(connection, tables.components, run):
+        parts.setdefault(row["line_id"], []).append((row["component"], Money(row["amount_minor"], currency)))
+    return tuple(
+        _line(row, currency, tuple(parts.get(row["line_id"], ()))) for row in _rows_of(connection, tables.charge_lines, run)
+    )
+
+
+def read_entries(connection: Connection, run: int | None) -> tuple[JournalEntry, ...]:
+    """The run's journal entries; none for no run."""
+    if run is None:
+        return ()
+    postings: dict[str, list[Posting]] = {}
+    for row in _rows_of(connection, tables.postings, run, "line_no"):
+        account = Account(row["account_key"], row["account_name"], row["account_type"], row["account_number"])
+        amount = Money(row["amount_minor"], row["currency"])
+        postings.setdefault(row["entry_id"], []).append(Posting(account, row["cost_center"], amount, row["component"]))
+    return tuple(_entry(row, tuple(postings[row["entry_id"]])) for row in _rows_of(connection, tables.entries, run))
+
+
+def _rows_of(connection: Connection, table: Table, run: int, order: str = "position") -> Sequence[RowMapping]:
+    return connection.execute(select(table).where(table.c.run == run).order_by(table.c[order])).mappings().all()
+
+
+def _line(row: RowMapping, currency: str, components: tuple[tuple[str, Money], ...]) -> ChargeLine:
+    months = {name: Month.parse(row[name]) for name in ("service_month", "posting_month")}
+    return ChargeLine(
+        key=LineKey(**{**{name: row[name] for name in _KEY_FIELDS}, **months}),
+        stage=row["stage"],
+        quantity=Decimal(row["quantity"]),
+        unit=row["unit"],
+        unit_price=Decimal(row["unit_price"]),
+        amount=Money(row["amount_minor"], currency),
+        components=components,
+        funding=row["funding"],
+        token_cost=None if row["token_cost"] is None else Decimal(row["token_cost"]),
+        failed=row["failed"],
+        tokens=json.loads(row["tokens"]),
+        rules=tuple((number, count) for number, count in json.loads(row["rules"])),
+    )
+
+
+def _entry(row: RowMapping, postings: tuple[Posting, ...]) -> JournalEntry:
+    return JournalEntry(
+        entry_id=row["entry_id"],
+        posting_date=date.fromisoformat(row["posting_date"]),
+        posting_month=Month.parse(row["posting_month"]),
+        service_month=Month.parse(row["service_month"]),
+        team=row["team"],
+        entity=row["entity"],
+        memo=row["memo"],
+        postings=postings,
+    )

@@ -1,0 +1,85 @@
+"""Options that commands share, so that they read and fail the same everywhere.
+
+def status(books: Books, month: Month, format: Format = "table", quiet: Quiet = False, dry_run: DryRun = False) -> None:
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+import typer
+
+from finledger.cli._run import Session
+from finledger.core import period
+from finledger.core.problem import Misused
+
+SETTINGS = "finledger.yaml"
+
+
+def find_books(start: Path) -> Path:
+    """The nearest folder from `start` upwards that holds finledger.yaml; `Misused` when there is none."""
+    for folder in (start, *start.parents):
+        if (folder / SETTINGS).is_file():
+            return folder
+    raise Misused(
+        f"no {SETTINGS} in {start} or above it: go to a set of books, name one with --books DIR, "
+        "or make one with `finledger init DIR`"
+    )
+
+
+def _nearest_books() -> Path:
+    return find_books(Path.cwd())
+
+
+def _settle_books(ctx: typer.Context, folder: Path) -> Path:
+    if not (folder / SETTINGS).is_file():
+        raise Misused(f"{folder} is not a set of books (it has no {SETTINGS}): make one with `finledger init {folder}`")
+    session = ctx.find_object(Session)
+    if session is not None:
+        session.books = folder
+    return folder
+
+
+def _settle_quiet(ctx: typer.Context, quiet: bool) -> bool:
+    session = ctx.find_object(Session)
+    if session is not None:
+        session.quiet = quiet
+    return quiet
+
+
+def _month(text: str) -> period.Month:
+    try:
+        return period.Month.parse(text)
+    except ValueError as wrong:
+        raise typer.BadParameter(str(wrong)) from None
+
+
+_BOOKS = "The set of books: the folder that holds finledger.yaml.  [default: the nearest above this folder]"
+
+Books = Annotated[
+    Path,
+    typer.Option(
+        "--books",
+        metavar="DIR",
+        envvar="FINLEDGER_BOOKS",
+        help=_BOOKS,
+        default_factory=_nearest_books,
+        show_default=False,
+        callback=_settle_books,
+    ),
+]
+Month = Annotated[period.Month, typer.Option("--month", metavar="YYYY-MM", parser=_month, help="The month, as 2026-07.")]
+AnyMonth = Annotated[
+    period.Month | None, typer.Option("--month", metavar="YYYY-MM", parser=_month, help="Only this month, as 2026-07.")
+]
+FirstMonth = Annotated[
+    period.Month | None,
+    typer.Option("--month", metavar="YYYY-MM", parser=_month, help="A month of the first quarter.  [default: this month]"),
+]
+Format = Annotated[
+    Literal["table", "json", "csv"],
+    typer.Option("--format", help="How figures are shown; json and csv are for programs, with amounts as decimal text."),
+]
+Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Only figures and errors.", callback=_settle_quiet)]
+DryRun = Annotated[bool, typer.Option("--dry-run", "-n", help="Show what would be done, and write nothing.")]

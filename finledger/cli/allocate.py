@@ -1,0 +1,103 @@
+"""Charge a month: rate its usage, allocate it, and make its charge lines.
+
+Writes out/MONTH/charges.csv and out/MONTH/focus.csv, and records the charges in the ledger; nothing is invoiced or posted.
+The month stays provisional until it is closed: run it again after loading more, and the newer charges take its place.
+
+Example: finledger allocate --month 2026-07
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+import typer
+
+from finledger.cli._options import Books, DryRun, Format, Month, Quiet
+
+EngineName = Annotated[
+    str, typer.Option("--engine", metavar="NAME", help="What groups the usage; every engine gives the same cents.")
+]
+AllowUnpriced = Annotated[
+    bool,
+    typer.Option("--allow-unpriced", help="Leave usage without a price out of the charges, as a named part of unallocated."),
+]
+
+
+def allocate(
+    books: Books,
+    month: Month,
+    format: Format = "table",
+    engine: EngineName = "duckdb",
+    allow_unpriced: AllowUnpriced = False,
+    quiet: Quiet = False,
+    dry_run: DryRun = False,
+) -> None:
+    from finledger import engines
+    from finledger.cli import screen
+    from finledger.core.problem import Misused
+    from finledger.workbench import Workbench
+    from finledger.write import figures
+    from finledger.write.files import write_all
+    from finledger.write.focus import focus_csv
+
+    if engine not in engines.names():
+        raise Misused(f"no engine {engine!r}: there are {', '.join(engines.names())}")
+    bench = Workbench(books)
+    with screen.progress(f"charging {month}", quiet=quiet):
+        charges, _ = bench.allocate(month, engine_name=engine, allow_unpriced=allow_unpriced, record=not dry_run)
+    folder = books / "out" / str(month)
+    if not dry_run:
+        write_all(
+            {
+                folder / "charges.csv": figures.charges_csv(charges),
+                folder / "focus.csv": focus_csv(charges, bench.organisation),
+            }
+        )
+    if format == "json":
+        screen.json_out(figures.month_json(charges))
+    elif format == "csv":
+        screen.csv_out(figures.CHARGE_COLUMNS, figures.charge_cells(charges.lines))
+    else:
+        _show(charges, quiet)
+    screen.problems(charges.notices, quiet=quiet, file=books / "out" / "problems.txt")
+    if format == "table" and not quiet:
+        written = "nothing was written" if dry_run else f"charges.csv and focus.csv are in {bench.shown(folder)}/"
+        screen.note(f"{written}; next: finledger invoice --month {month}")
+
+
+def _show(charges: Any, quiet: bool) -> None:
+    from finledger.cli import screen
+    from finledger.write.figures import shown
+
+    title = f"Charges of {charges.month}, {charges.currency}" + (" (provisional)" if charges.provisional else "")
+    rows = [[t.team, t.stage, t.total, t.budget, t.variance] for t in charges.teams]
+    rows.append(["(unallocated)", "", charges.unallocated, None, None])
+    columns = ("team", "stage", "total", "budget", "variance")
+    screen.table(title, columns, rows, right_align=columns[2:])
+    if charges.features:
+        columns = ("feature", "charged", "coverage", "freshness", "cost per correct task")
+        measures = [
+            [
+                f.feature,
+                f.total,
+                "not tracked" if f.coverage is None else f.coverage,
+                "not tracked" if f.in_distribution is None else f.in_distribution,
+                shown(f.cost_per_correct_task) or "not measurable",
+            ]
+            for f in charges.features
+        ]
+        screen.table("What it bought", columns, measures, right_align=columns[1:])
+    if quiet:
+        return
+    from finledger.core.money import rounded_places
+
+    holding = sum(check.holds for check in charges.checks)
+    share = rounded_places(charges.unallocated_share * 100, 2)
+    screen.done(
+        [
+            ("price book", ", ".join(f"{book.name} {book.sha256[:12]}" for book in charges.books) or "none"),
+            ("unallocated", f"{charges.unallocated} {charges.currency}, {share} % of all charges"),
+            ("buffer fund", f"{charges.buffer.opening} + {charges.buffer.contributions} = {charges.buffer.closing}"),
+            ("checks", f"{holding} of {len(charges.checks)} laws hold"),
+        ]
+    )

@@ -1,0 +1,208 @@
+"""What a person sees: tables, problems, progress. The only module that imports rich.
+
+Figures go to standard output, everything else to standard error, so that a pipe gets figures alone. To a terminal, tables
+are drawn and coloured (unless NO_COLOR is set); into a pipe or a file they are plain text at full width, and a figure is
+never cut or folded.
+"""
+
+from __future__ import annotations
+
+import csv
+import json
+import sys
+import threading
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from decimal import Decimal
+from pathlib import Path
+from typing import IO, Any
+
+from rich.box import SIMPLE_HEAD
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from finledger.core.problem import Problem
+from finledger.write.files import write
+from finledger.write.text import shown
+
+FIRST = 10
+_EXCERPT = 160
+_MESSAGE = 600
+_COLOURS = {"error": "bold red", "warning": "yellow", "notice": "cyan"}
+_PATIENCE = 1.0
+
+
+def table(title: str, columns: Sequence[str], rows: Iterable[Sequence[Any]], *, right_align: Iterable[str] = ()) -> None:
+    """Show rows to a person. `right_align` names the columns that hold figures. None is shown as nothing."""
+    cells = [["" if cell is None else shown(str(cell)) for cell in row] for row in rows]
+    right = [column in set(right_align) for column in columns]
+    if sys.stdout.isatty():
+        _drawn_table(title, columns, cells, right)
+    else:
+        _plain_table(title, columns, cells, right)
+
+
+def cells(columns: Sequence[str], rows: Iterable[Mapping[str, Any]]) -> list[list[Any]]:
+    """Rows that are known by name, in the order of the columns; what a row lacks is empty."""
+    return [[row.get(column) for column in columns] for row in rows]
+
+
+def _plain_table(title: str, columns: Sequence[str], cells: list[list[str]], right: list[bool]) -> None:
+    widths = [max(map(len, [heading, *(row[number] for row in cells)])) for number, heading in enumerate(columns)]
+    if title:
+        print(title)
+    for row in [list(columns), ["-" * width for width in widths], *cells]:
+        aligned = (cell.rjust(width) if figure else cell.ljust(width) for cell, width, figure in zip(row, widths, right))
+        print("  ".join(aligned).rstrip())
+
+
+def _drawn_table(title: str, columns: Sequence[str], cells: list[list[str]], right: list[bool]) -> None:
+    console = _console(sys.stdout)
+    drawn = Table(title=title or None, title_justify="left", title_style="bold", box=SIMPLE_HEAD, pad_edge=False)
+    for number, heading in enumerate(columns):
+        widest = max((len(row[number]) for row in cells), default=0)
+        least = max(widest, len(heading)) if right[number] else min(widest, 12)
+        drawn.add_column(
+            Text(heading),
+            justify="right" if right[number] else "left",
+            no_wrap=right[number],
+            min_width=least,
+            overflow="fold",
+        )
+    for row in cells:
+        drawn.add_row(*(Text(cell) for cell in row))
+    least_width = console.measure(drawn).minimum
+    console.print(drawn, width=max(console.width, least_width), crop=False, soft_wrap=least_width > console.width)
+
+
+def done(rows: Iterable[tuple[str, Any]], *, quiet: bool = False) -> None:
+    """The closing table of a command: what was done, as label and value, on standard error."""
+    if quiet:
+        return
+    cells = [(label, shown(str(value))) for label, value in rows]
+    width = max((len(label) for label, _ in cells), default=0)
+    console = _console(sys.stderr)
+    for label, value in cells:
+        console.print(Text.assemble((f"{label:<{width}}  ", "bold"), value), soft_wrap=True)
+
+
+def note(text: str, *, quiet: bool = False) -> None:
+    """A remark for a person, on standard error."""
+    if not quiet:
+        _console(sys.stderr).print(Text(text), soft_wrap=True)
+
+
+def problems(found: Sequence[Problem], *, quiet: bool = False, file: Path | None = None) -> None:
+    """Show what is wrong on standard error: errors first, the first ten, and how many more there are.
+
+    All of them are written to `file` when they do not fit; without a file all are shown. `quiet` leaves warnings out.
+    """
+    wanted = [problem for problem in found if problem.is_error or not quiet]
+    wanted.sort(key=lambda problem: not problem.is_error)
+    first = wanted if file is None else wanted[:FIRST]
+    console = _console(sys.stderr)
+    for problem in first:
+        console.print(_drawn_problem(problem), soft_wrap=True)
+    if len(wanted) > len(first) and file is not None:
+        write(file, "\n".join(as_text(problem) for problem in wanted).encode())
+        note(f"… and {len(wanted) - len(first)} more: all of them are in {file}")
+
+
+def as_text(problem: Problem) -> str:
+    """A problem as plain text.
+
+    error[unknown-team] usage/july.csv:412 (team)
+      no team is called serach
+        | 2026-07-03T10:00:00Z,serach,…
+      → correct the name, or add the team to finledger.yaml
+    """
+    return _drawn_problem(problem).plain + "\n"
+
+
+def _drawn_problem(problem: Problem) -> Text:
+    where = "" if problem.source is None else f" {problem.source}"
+    text = Text.assemble((f"{problem.severity}[{problem.code}]", _COLOURS[problem.severity]), (shown(where), "bold"))
+    text.append("".join(f"\n  {_cut(line, _MESSAGE)}" for line in problem.message.splitlines()))
+    for line in problem.excerpt.splitlines():
+        text.append(f"\n    | {_cut(line, _EXCERPT)}", "dim")
+    for number, line in enumerate(problem.remedy.splitlines()):
+        text.append(f"\n  {' ' if number else '→'} {shown(line)}", "green")
+    return text
+
+
+def _cut(line: str, longest: int) -> str:
+    return shown(line if len(line) <= longest else line[: longest - 1] + "…")
+
+
+def json_out(value: Any) -> None:
+    """JSON on standard output, alone there; decimals become text, so that no reader makes floats of them."""
+    _utf8(sys.stdout)
+    print(json.dumps(value, ensure_ascii=False, indent=1, default=_json_value))
+
+
+def csv_out(columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
+    """CSV on standard output: a heading, then the rows; decimals in plain notation."""
+    _utf8(sys.stdout)
+    writer = csv.writer(sys.stdout, lineterminator="\n")
+    writer.writerow(columns)
+    for row in rows:
+        writer.writerow([format(cell, "f") if isinstance(cell, Decimal) else cell for cell in row])
+
+
+def figures(
+    format: str, title: str, columns: Sequence[str], rows: Iterable[Sequence[Any]], *, right_align: Iterable[str] = ()
+) -> None:
+    """The same rows as the reader asked for them: a table, CSV, or a JSON list of objects."""
+    if format == "json":
+        json_out([dict(zip(columns, row, strict=True)) for row in rows])
+    elif format == "csv":
+        csv_out(columns, rows)
+    else:
+        table(title, columns, rows, right_align=right_align)
+
+
+@contextmanager
+def progress(
+    description: str, total: int | None = None, *, unit: str = "rows", quiet: bool = False
+) -> Iterator[Callable[[int], None]]:
+    """Progress on standard error, when a person watches and it takes over a second. Gives a function to advance by n."""
+    if quiet or not sys.stderr.isatty():
+        yield lambda count: None
+        return
+    from rich.progress import BarColumn, Progress, ProgressColumn, Task, TextColumn, TimeRemainingColumn
+
+    class Rate(ProgressColumn):
+        def render(self, task: Task) -> Text:
+            return Text("" if task.speed is None else f"{task.speed:,.0f} {unit}/s")
+
+    bar = Progress(
+        TextColumn("{task.description}"), BarColumn(), TextColumn("{task.completed:,.0f}"), Rate(), TimeRemainingColumn(),
+        console=_console(sys.stderr), transient=True,
+    )  # fmt: skip
+    task = bar.add_task(shown(description), total=total)
+    starter = threading.Timer(_PATIENCE, bar.start)
+    starter.daemon = True
+    starter.start()
+    try:
+        yield lambda count: bar.advance(task, count)
+    finally:
+        starter.cancel()
+        starter.join()
+        bar.stop()
+
+
+def _json_value(value: Any) -> str:
+    if isinstance(value, Decimal):
+        return format(value, "f")
+    raise TypeError(f"{type(value).__name__} has no form in JSON")
+
+
+def _console(stream: IO[str]) -> Console:
+    watched = stream.isatty()
+    return Console(file=stream, force_terminal=watched, width=None if watched else 200, highlight=False, markup=False)
+
+
+def _utf8(stream: Any) -> None:
+    if hasattr(stream, "reconfigure"):
+        stream.reconfigure(encoding="utf-8")

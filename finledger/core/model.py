@@ -1,0 +1,657 @@
+"""The nouns, in the order in which the data flows. Read this file first.
+
+    usage rows ──engine──▶ UsageGroup ──rate──▶ RatedLine ──allocate──▶ Allocation ──charge──▶ ChargeLine
+                                                                                     │
+                                                      documents ◀──invoice── Invoice ┴──post──▶ JournalEntry
+
+Glossary: a *line* is what is rounded, once (rule M2); a *component* is a part of a line's amount (C1); a *statement* is a
+pro-forma invoice, for a team whose stage moves no money (A3); *unallocated* usage has no owner the organisation knows
+(A1). Conventions: debit is positive; period ends are exclusive; every id comes from content or from a numbered sequence
+in the books. Money is `Money`; everything before a line's amount is an exact `Decimal` or `Fraction`.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import date
+from decimal import Decimal
+from fractions import Fraction
+from typing import Generic, Literal, NamedTuple, TypeVar
+
+from finledger.core.money import Money, Rounding, total
+from finledger.core.period import Interval, Month
+from finledger.core.problem import Problem, SourceRef
+
+Stage = Literal["showback", "allocation", "chargeback", "optimisation"]
+STAGES: tuple[Stage, ...] = ("showback", "allocation", "chargeback", "optimisation")
+Funding = Literal["consumer", "shared", "platform"]
+MONEY_MOVES: frozenset[str] = frozenset({"chargeback", "optimisation"})
+UNALLOCATED = "(unallocated)"
+POOL_PREFIX = "pool:"
+T = TypeVar("T")
+
+# ── the organisation, as finledger.yaml says it ─────────────────────────────────────────────────────────────────────────
+
+
+@dataclass(frozen=True, slots=True)
+class Dated(Generic[T]):
+    """A value that changes by date (rule A7): `(from, value)` in ascending order; None = since ever."""
+
+    changes: tuple[tuple[date | None, T], ...]
+
+    @classmethod
+    def always(cls, value: T) -> Dated[T]:
+        return cls(((None, value),))
+
+    def at(self, day: date) -> T | None:
+        """The value in force on `day`, or None before the first."""
+        found: T | None = None
+        for start, value in self.changes:
+            if start is None or start <= day:
+                found = value
+        return found
+
+    @property
+    def dates(self) -> tuple[date, ...]:
+        return tuple(start for start, _ in self.changes if start is not None)
+
+
+@dataclass(frozen=True, slots=True)
+class Team:
+    name: str
+    cost_center: Dated[str]
+    stage: Dated[Stage]
+    owner: Dated[str] = Dated(((None, ""),))
+    features: tuple[str, ...] = ()
+    seats: Mapping[str, int] = field(default_factory=dict)
+    budget: Mapping[Month, Decimal] = field(default_factory=dict)
+    forecast: Mapping[Month, Decimal] = field(default_factory=dict)
+    entity: str = ""
+    source: SourceRef | None = None
+
+    def first_day_in(self, month: Month) -> date | None:
+        """The first day of the month on which the organisation knows the team (its cost centre is in force)."""
+        for day in (month.first_day, *sorted(d for d in self.cost_center.dates if d > month.first_day)):
+            if day <= month.last_day and self.cost_center.at(day) is not None:
+                return day
+        return None
+
+    def stage_in(self, month: Month) -> Stage:
+        """A month's stage is that of its first day (rule B1), or of the team's first day in it."""
+        return self.stage.at(self.first_day_in(month) or month.first_day) or "showback"
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """A classification rule (A9): where every glob of `when` matches, each field of `set` that is empty is set."""
+
+    number: int
+    when: Mapping[str, tuple[str, ...]]
+    set: Mapping[str, str]
+    start: date | None = None
+    until: date | None = None
+    source: SourceRef | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Pool:
+    """A shared pool (A8): a fixed amount by month, or the rows of team `pool:NAME`; split over `targets` by `driver`.
+
+    `shares` are the fixed shares or the weights read from a file, for these two drivers. `targets` empty = all teams.
+    """
+
+    name: str
+    driver: str
+    amount: Mapping[Month, Decimal] | None = None
+    rows: str = ""
+    targets: tuple[str, ...] = ()
+    shares: Mapping[str, Decimal] = field(default_factory=dict)
+    source: SourceRef | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    name: str
+    role: Literal["charge", "reconcile"] = "charge"
+    inclusive: bool = False
+
+
+AccountType = Literal["Assets", "Liabilities", "Equity", "Income", "Expenses"]
+
+
+@dataclass(frozen=True, slots=True)
+class Account:
+    """An account of the chart: `key` is the role that rule L1 names, `name` and `number` are the controller's."""
+
+    key: str
+    name: str
+    type: AccountType
+    number: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Organisation:
+    books: str
+    currency: str
+    timezone: str
+    platform_team: str
+    platform_cost_center: str
+    teams: Mapping[str, Team]
+    operating_model: str = "platform_led"
+    platform_entity: str = ""
+    unallocated: str = "hold"
+    pools: tuple[Pool, ...] = ()
+    sources: Mapping[str, Source] = field(default_factory=dict)
+    rules: tuple[Rule, ...] = ()
+    accounts: Mapping[str, Account] = field(default_factory=dict)
+    passthrough_basis: Literal["effective", "billed"] = "effective"
+    buffer_opening: Decimal = Decimal(0)
+    source: SourceRef | None = None
+
+    def role(self, source: str) -> str:
+        found = self.sources.get(source)
+        return found.role if found is not None else "charge"
+
+
+# ── the price book ──────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+@dataclass(frozen=True, slots=True)
+class ModelRates:
+    """Rates per 1,000,000 tokens by native bucket (`input_tokens`, …); a bucket that is never billed is absent (P2)."""
+
+    provider: str
+    rates: Mapping[str, Decimal]
+
+
+@dataclass(frozen=True, slots=True)
+class Price:
+    base: Decimal
+    price: Decimal
+
+
+@dataclass(frozen=True, slots=True)
+class ActionClass:
+    """A billable action: who funds it (C3), how it is priced (P4), and its published price, by model where it differs."""
+
+    name: str
+    funding: Funding
+    pricing: Literal["published", "metered"]
+    price: Price | None = None
+    by_model: Mapping[str, Price] = field(default_factory=dict)
+
+    def price_for(self, model: str) -> Price | None:
+        """The model's own price, else the class's, else None: never another model's (rule P2)."""
+        return self.by_model.get(model, self.price)
+
+
+@dataclass(frozen=True, slots=True)
+class Sku:
+    rate: Decimal
+    unit: str
+
+
+@dataclass(frozen=True, slots=True)
+class Uplift:
+    """Overhead, registry and buffer rates on base cost, and what they apply to (rule P3)."""
+
+    overhead: Decimal = Decimal(0)
+    registry: Decimal = Decimal(0)
+    registry_basis: Literal["carved", "additive", "of_price"] = "carved"
+    buffer: Decimal = Decimal(0)
+    applies_to: tuple[str, ...] = ("actions",)
+
+
+@dataclass(frozen=True, slots=True)
+class QualityTerms:
+    target: Decimal
+    floor: Decimal
+    max_multiplier: Decimal
+    slo: Decimal
+    step: Decimal
+    cap: Decimal
+
+
+@dataclass(frozen=True, slots=True)
+class BufferTerms:
+    trigger: Decimal
+    cap_per_team_per_quarter: Decimal
+    size: tuple[Decimal, Decimal]
+    settlement: str
+
+
+@dataclass(frozen=True, slots=True)
+class PriceBook:
+    """One version of a quarter's prices. Published = frozen by `sha256` (rule P1). `lines`: where each entry stands."""
+
+    quarter: str
+    version: int
+    effective_from: date
+    effective_until: date
+    published: date | None
+    currency: str
+    price_digits: int
+    rounding: Rounding
+    models: Mapping[str, ModelRates]
+    gpu: Mapping[str, Sku]
+    egress: Mapping[str, Sku]
+    seats: Mapping[str, Sku]
+    uplift: Uplift
+    actions: Mapping[str, ActionClass]
+    platform_share: Decimal | None = None
+    quality: QualityTerms | None = None
+    buffer: BufferTerms | None = None
+    sha256: str = ""
+    file: str = ""
+    lines: Mapping[str, int] = field(default_factory=dict)
+
+    @property
+    def name(self) -> str:
+        """How a document cites the book: 2026-Q3.v1."""
+        return f"{self.quarter}.v{self.version}"
+
+    def where(self, *path: str) -> SourceRef:
+        """The line of an entry: `where("actions", "chat_call")`; of its nearest parent when the entry is missing."""
+        for depth in range(len(path), 0, -1):
+            line = self.lines.get("/".join(path[:depth]))
+            if line is not None:
+                return SourceRef(self.file, line)
+        return SourceRef(self.file, 1)
+
+
+# ── evidence of quality, beside every bill ──────────────────────────────────────────────────────────────────────────────
+
+
+@dataclass(frozen=True, slots=True)
+class EvalRecord:
+    """One feature in one month (evals/*.csv). None = the value was left empty: not tracked."""
+
+    month: Month
+    feature: str
+    coverage: Decimal | None
+    in_distribution: Decimal | None
+    tasks: int | None
+    graded: int | None
+    correct: int | None
+    source: SourceRef | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class FeatureQuality:
+    """A feature's bill beside what it bought (rules Q4, A6). `production` is what cost per correct task divides."""
+
+    feature: str
+    total: Money
+    production: Money
+    coverage: Decimal | None = None
+    in_distribution: Decimal | None = None
+    multiplier: Decimal | None = None
+    tasks: int | None = None
+    graded: int | None = None
+    correct: int | None = None
+    correct_tasks: Fraction | None = None
+    cost_per_correct_task: Fraction | None = None
+
+
+# ── what is loaded ──────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+@dataclass(frozen=True, slots=True)
+class LoadedFile:
+    """An export that was loaded, known by its content: read = accepted + duplicate + aggregate + rejected (rule X4)."""
+
+    sha256: str
+    name: str
+    format: str
+    source: str
+    size: int
+    read: int
+    accepted: int
+    duplicate: int
+    aggregate: int
+    rejected: int
+
+    def __post_init__(self) -> None:
+        if self.read != self.accepted + self.duplicate + self.aggregate + self.rejected:
+            raise ValueError(f"{self.name}: {self.read} records read are not the sum of what became of them")
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """A Parquet file of the store: one month's rows of one export, immutable, named by its content.
+
+    `path` is relative to the store. `rejected` parts hold the quarantine of an export; their month is None.
+    """
+
+    month: Month | None
+    path: str
+    sha256: str
+    rows: int
+    file_sha256: str
+    rejected: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class StagedFile:
+    """An export read into typed rows in a workspace, checked, but not yet in the store.
+
+    `rows`, `rejects` and `marks` are Parquet files of the workspace ("" = none). `rows` has a row for every record, in
+    order, so that a record's ordinal is its position; `marks` says which records are a duplicate, an aggregate, rejected
+    for their trace, or bill a remainder (rule C2). With an error among `problems` there are no rows.
+    """
+
+    sha256: str
+    name: str
+    format: str
+    source: str
+    size: int
+    read: int = 0
+    rejected: int = 0
+    duplicate: int = 0
+    aggregate: int = 0
+    rows: str = ""
+    rejects: str = ""
+    marks: str = ""
+    timezone: str = "UTC"
+    path: str = ""
+    problems: tuple[Problem, ...] = ()
+
+
+# ── the corridor ────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+@dataclass(frozen=True, slots=True)
+class UsageGroup:
+    """Usage summed by an engine: keys of `usage.GROUP_KEYS`, the labels rules look at, the interval; sums of `usage.SUMS`.
+
+    Empty keys are "". Sums of counts are int, of quantities and costs Decimal (exact).
+    """
+
+    interval: int
+    keys: Mapping[str, str]
+    labels: Mapping[str, str]
+    sums: Mapping[str, int | Decimal]
+
+
+@dataclass(frozen=True, slots=True)
+class UsageQuery:
+    """What an engine is asked: how a month's usage is cut by date, and which of its labels the rules need.
+
+    Rows in another currency than `currency` are cut by every interval, the rest only by those that are not `rates_only`.
+    """
+
+    currency: str
+    intervals: tuple[Interval, ...]
+    labels: tuple[str, ...] = ()
+    group_limit: int = 200_000
+
+
+@dataclass(frozen=True, slots=True)
+class OwnedGroup:
+    """A group with its labels completed (A9) and its owner settled (A1): a team, the platform, a pool or (unallocated)."""
+
+    group: UsageGroup
+    day: date
+    team: str
+    cost_center: str
+    feature: str
+    action: str
+    workload_type: str
+    model: str
+    rules: tuple[tuple[str, int], ...] = ()
+    reason: str = ""
+
+
+LineKind = Literal[
+    "action", "gpu", "gpu_idle", "egress", "passthrough", "seat", "shared", "coverage_premium", "freshness_premium",
+    "coverage_credit", "buffer_draw",
+]  # fmt: skip
+Component = str
+
+
+class LineKey(NamedTuple):
+    """The grain of a charge line (rule C1). Sorted as documents are: by team, cost centre, feature, item, …"""
+
+    team: str
+    cost_center: str
+    feature: str
+    item: str
+    workload_type: str
+    model: str
+    kind: str
+    price_version: str
+    service_month: Month
+    posting_month: Month
+
+    @property
+    def line_id(self) -> str:
+        """A stable name made of the key, so that the same line has the same id in every run (rule L5)."""
+        words = (str(self.posting_month), str(self.service_month), *self[:6], self.price_version, self.kind)
+        return "L" + hashlib.sha256("\x1f".join(words).encode()).hexdigest()[:15]
+
+
+@dataclass(frozen=True, slots=True)
+class RatedLine:
+    """Usage of one line with its exact, unrounded price (rules P3, P4).
+
+    `weights` are the unrounded component prices, which the line's amount is split by. `token_cost` is what the actual
+    tokens cost at the book's rates (X3), None where the book has no rate for the model. `failed` counts the actions whose
+    status says they failed.
+    """
+
+    key: LineKey
+    quantity: Decimal
+    unit: str
+    unit_price: Decimal
+    exact: Decimal
+    weights: Mapping[Component, Decimal]
+    funding: Funding = "consumer"
+    token_cost: Decimal | None = None
+    failed: int = 0
+    tokens: Mapping[str, int] = field(default_factory=dict)
+    rules: tuple[tuple[str, int], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Allocation:
+    """Who bears a rated line: the consumer's part and the platform's, as weights, not yet multiplied (rules C3, C4, A1)."""
+
+    line: RatedLine
+    consumer: Decimal
+    platform: Decimal
+    disclosed: bool
+
+
+@dataclass(frozen=True, slots=True)
+class ChargeLine:
+    """The first rounded amount. `components` sum to `amount`; zero components are left out (rules M2, C1)."""
+
+    key: LineKey
+    stage: str
+    quantity: Decimal
+    unit: str
+    unit_price: Decimal
+    amount: Money
+    components: tuple[tuple[Component, Money], ...]
+    funding: str = "consumer"
+    token_cost: Decimal | None = None
+    failed: int = 0
+    tokens: Mapping[str, int] = field(default_factory=dict)
+    rules: tuple[tuple[str, int], ...] = ()
+
+    line_id: str = field(init=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "line_id", self.key.line_id)
+        if total((part for _, part in self.components), self.amount.currency) != self.amount:
+            raise ValueError(f"components of {self.line_id} do not add up to {self.amount}")
+
+
+@dataclass(frozen=True, slots=True)
+class Disclosure:
+    """What a shared or platform-funded line would have cost, and who bore it (rule C4)."""
+
+    key: LineKey
+    quantity: Decimal
+    gross: Money
+    platform_share: Money
+    paid: Money
+
+    def __post_init__(self) -> None:
+        if self.platform_share + self.paid != self.gross:
+            raise ValueError(f"disclosure of {self.key.line_id}: {self.platform_share} + {self.paid} is not {self.gross}")
+
+
+@dataclass(frozen=True, slots=True)
+class PoolSplit:
+    """How a pool was shared out (rule A8). `residual` stayed with the platform. `driver_quantities` by target."""
+
+    name: str
+    driver: str
+    amount: Money
+    parts: Mapping[str, Money]
+    residual: Money
+    driver_quantities: Mapping[str, Decimal]
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """A conservation law, both sides, as figures a person can compare (rule X4)."""
+
+    law: str
+    left: Decimal
+    right: Decimal
+
+    @property
+    def holds(self) -> bool:
+        return self.left == self.right
+
+
+@dataclass(frozen=True, slots=True)
+class TeamTotal:
+    team: str
+    stage: Stage
+    total: Money
+    budget: Money | None
+    forecast: Money | None = None
+    buffer_draw: Money | None = None
+
+    @property
+    def variance(self) -> Money | None:
+        """Total less budget: positive is over (rule U2)."""
+        return None if self.budget is None else self.total - self.budget
+
+
+@dataclass(frozen=True, slots=True)
+class BufferState:
+    """The fund's roll-forward for a month (rule B1): opening + contributions - draws = closing."""
+
+    opening: Money
+    contributions: Money
+    draws: Money
+    refused: tuple[tuple[str, str], ...] = ()
+
+    @property
+    def closing(self) -> Money:
+        return self.opening + self.contributions - self.draws
+
+
+@dataclass(frozen=True, slots=True)
+class Posting:
+    """One side of an entry on an account and a cost centre: debit positive, credit negative."""
+
+    account: Account
+    cost_center: str
+    amount: Money
+    component: Component
+
+
+@dataclass(frozen=True, slots=True)
+class JournalEntry:
+    """A balanced entry, or none: its postings sum to zero per currency (rule L1)."""
+
+    entry_id: str
+    posting_date: date
+    posting_month: Month
+    service_month: Month
+    team: str
+    entity: str
+    memo: str
+    postings: tuple[Posting, ...]
+
+    def __post_init__(self) -> None:
+        sums: dict[str, int] = {}
+        for posting in self.postings:
+            sums[posting.amount.currency] = sums.get(posting.amount.currency, 0) + posting.amount.minor
+        if not self.postings or any(sums.values()):
+            raise ValueError(f"entry {self.entry_id} does not balance: {sums}")
+
+    @property
+    def debits(self) -> int:
+        return sum(posting.amount.minor for posting in self.postings if posting.amount.minor > 0)
+
+
+@dataclass(frozen=True, slots=True)
+class Invoice:
+    """One team's document for a month: an invoice where its stage moves money, a pro-forma statement where not (A3).
+
+    `number` is gapless per entity, series and year for invoices (L5); a statement's is made from month and team.
+    `lines` are sorted by feature and item; `components` are the total's subtotals.
+    """
+
+    number: str
+    kind: Literal["invoice", "statement"]
+    team: str
+    stage: Stage
+    adopted: bool
+    owner: str
+    entity: str
+    cost_centers: tuple[str, ...]
+    month: Month
+    issue_date: date
+    currency: str
+    issuer: str
+    platform_team: str
+    pricebooks: tuple[tuple[str, str], ...]
+    lines: tuple[ChargeLine, ...]
+    components: tuple[tuple[Component, Money], ...]
+    total: Money
+    budget: Money | None
+    forecast: Money | None
+    disclosures: tuple[Disclosure, ...]
+    quality: tuple[FeatureQuality, ...]
+    entry_ids: tuple[str, ...]
+    notes: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        if total((line.amount for line in self.lines), self.currency) != self.total:
+            raise ValueError(f"lines of {self.number} do not add up to {self.total}")
+        if total((part for _, part in self.components), self.currency) != self.total:
+            raise ValueError(f"subtotals of {self.number} do not add up to {self.total}")
+
+    @property
+    def variance(self) -> Money | None:
+        return None if self.budget is None else self.total - self.budget
+
+
+@dataclass(frozen=True, slots=True)
+class MonthCharges:
+    """Everything the corridor makes of a month: the one thing that commands and documents are written from."""
+
+    month: Month
+    currency: str
+    provisional: bool
+    books: tuple[PriceBook, ...]
+    lines: tuple[ChargeLine, ...]
+    disclosures: tuple[Disclosure, ...]
+    teams: tuple[TeamTotal, ...]
+    features: tuple[FeatureQuality, ...]
+    pools: tuple[PoolSplit, ...]
+    unallocated: Money
+    unallocated_share: Fraction
+    buffer: BufferState
+    entries: tuple[JournalEntry, ...]
+    checks: tuple[Check, ...]
+    notices: tuple[Problem, ...] = ()

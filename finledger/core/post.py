@@ -1,0 +1,150 @@
+"""Double entry: charge lines to balanced journal entries (rules L1, L5, L6).
+
+A line of 11.12 with components base 9.30, overhead 1.35, registry 0.05 and buffer 0.42 becomes four pairs: the consumer's
+cost centre is debited 11.12 in all, the platform's credited 9.30 as recovery of usage, 1.35 as recovery of overhead, 0.05
+to the registry reserve and 0.42 to the buffer fund. A negative component (a credit, a draw) is the same pair with the signs
+turned round. Only teams whose stage moves money post (rule A3); what nobody owns stays with the platform.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from finledger.core.accounts import DEFAULT_ACCOUNTS
+from finledger.core.model import (
+    MONEY_MOVES,
+    UNALLOCATED,
+    Account,
+    ChargeLine,
+    Component,
+    JournalEntry,
+    Organisation,
+    Posting,
+    Team,
+)
+from finledger.core.money import Money
+from finledger.core.period import Month
+from finledger.core.problem import Outcome, Problem
+
+# Rule L1: component → (account debited at the consumer's cost centre, account credited at the platform's). The order here
+# is the order of an entry's postings.
+ACCOUNTS_OF: dict[Component, tuple[str, str]] = {
+    "base": ("ai_service_expense", "recovery_of_usage"),
+    "gpu": ("ai_service_expense", "recovery_of_usage"),
+    "egress": ("ai_service_expense", "recovery_of_usage"),
+    "passthrough": ("ai_service_expense", "recovery_of_usage"),
+    "seat": ("ai_service_expense", "recovery_of_usage"),
+    "shared": ("ai_service_expense", "recovery_of_usage"),
+    "gpu_idle": ("idle_capacity_expense", "recovery_of_usage"),
+    "overhead": ("ai_service_expense", "recovery_of_overhead"),
+    "registry": ("ai_service_expense", "registry_reserve"),
+    "buffer": ("ai_service_expense", "buffer_fund"),
+    "coverage_premium": ("quality_premium_expense", "eval_reserve"),
+    "freshness_premium": ("quality_premium_expense", "recovery_of_overhead"),
+    "coverage_credit": ("quality_premium_expense", "eval_reserve"),
+    "buffer_draw": ("ai_service_expense", "buffer_fund"),
+    "buffer_true_up": ("ai_service_expense", "buffer_fund"),
+    "buffer_rebate": ("ai_service_expense", "buffer_fund"),
+}
+
+EntryKey = tuple[Month, str, str]
+
+
+def post(lines: Sequence[ChargeLine], organisation: Organisation, month: Month) -> Outcome[tuple[JournalEntry, ...]]:
+    """One entry for each (service month, team, cost centre) of the month's lines that move money, sorted by these.
+
+    Teams of another legal entity than the platform's are `intercompany-accounts-missing`, all at once (rule L6). A line of
+    another posting month, a team the organisation does not know or a component without accounts is a bug and raises.
+    """
+    sums: dict[EntryKey, dict[Component, Money]] = {}
+    for line in lines:
+        if not _moves_money(line):
+            continue
+        key = line.key
+        if key.posting_month != month:
+            raise ValueError(f"{line.line_id} belongs to {key.posting_month}, not to {month}")
+        entry = sums.setdefault((key.service_month, key.team, key.cost_center), {})
+        for component, amount in line.components:
+            if component not in ACCOUNTS_OF:
+                raise KeyError(f"rule L1 names no accounts for component {component!r}")
+            entry[component] = entry[component] + amount if component in entry else amount
+    strangers = _of_other_entities({team for _, team, _ in sums}, organisation)
+    accounts = {**DEFAULT_ACCOUNTS, **organisation.accounts}
+    entries = tuple(
+        _entry(key, postings, organisation, month)
+        for key in sorted(sums)
+        if key[1] not in strangers and (postings := _postings(sums[key], key[2], organisation, accounts))
+    )
+    return Outcome(entries, tuple(_intercompany_problem(strangers[name], organisation) for name in sorted(strangers)))
+
+
+def entry_id(month: Month, service_month: Month, team: str, cost_center: str) -> str:
+    """A name made of what the entry is for, the same in every run (rule L5).
+
+    >>> entry_id(Month(2026, 7), Month(2026, 7), "search", "cc-4815")
+    '2026-07/search/cc-4815'
+    >>> entry_id(Month(2026, 8), Month(2026, 7), "search", "cc-4815")
+    '2026-08/search/cc-4815/2026-07'
+    """
+    parts = [str(month), _id_part(team), _id_part(cost_center)]
+    if service_month != month:
+        parts.append(str(service_month))
+    return "/".join(parts)
+
+
+def _id_part(name: str) -> str:
+    return name.replace("%", "%25").replace("/", "%2F")  # a slash in a name must not make two ids the same
+
+
+def _moves_money(line: ChargeLine) -> bool:
+    return line.stage in MONEY_MOVES and line.key.team != UNALLOCATED
+
+
+def _entity_of(team: Team, organisation: Organisation) -> str:
+    return team.entity or organisation.platform_entity
+
+
+def _of_other_entities(names: set[str], organisation: Organisation) -> dict[str, Team]:
+    teams = {name: organisation.teams[name] for name in names}
+    return {name: team for name, team in teams.items() if _entity_of(team, organisation) != organisation.platform_entity}
+
+
+def _intercompany_problem(team: Team, organisation: Organisation) -> Problem:
+    home = organisation.platform_entity or "none"
+    return Problem(
+        code="intercompany-accounts-missing",
+        message=f"team {team.name} is of entity {team.entity}, the platform of {home}: intercompany accounts are missing",
+        source=team.source,
+        excerpt=f"entity: {team.entity}",
+        remedy=(
+            "a charge between legal entities is not posted as if inside one: take `entity` off the team if it belongs to "
+            "the platform's entity, or keep the team at showback or allocation until intercompany accounts are configured"
+        ),
+    )
+
+
+def _postings(
+    sums: Mapping[Component, Money], cost_center: str, organisation: Organisation, accounts: Mapping[str, Account]
+) -> tuple[Posting, ...]:
+    postings: list[Posting] = []
+    for component, (debit, credit) in ACCOUNTS_OF.items():
+        amount = sums.get(component)
+        if amount:
+            postings.append(Posting(accounts[debit], cost_center, amount, component))
+            postings.append(Posting(accounts[credit], organisation.platform_cost_center, -amount, component))
+    return tuple(postings)
+
+
+def _entry(key: EntryKey, postings: tuple[Posting, ...], organisation: Organisation, month: Month) -> JournalEntry:
+    service_month, team, cost_center = key
+    late = "" if service_month == month else f" posted in {month}"
+    return JournalEntry(
+        entry_id=entry_id(month, service_month, team, cost_center),
+        posting_date=month.last_day,
+        posting_month=month,
+        service_month=service_month,
+        team=team,
+        entity=organisation.platform_entity,
+        memo=f"AI services of {team} in {service_month}{late}",
+        postings=postings,
+    )

@@ -1,0 +1,87 @@
+"""Where the records of a text export begin: from a record's ordinal to a line, the way a person opens the file (L, lineage).
+
+The store keeps ordinals because parallel readers know no lines. A CSV record may span lines (quotes), and blank lines hold
+no record, so the line is found by walking the file once; only what is shown to somebody is looked up.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+
+
+def csv_record_lines(lines: Iterable[str], delimiter: str = ",") -> Iterator[tuple[int, str]]:
+    """The line on which each record begins, header first, with the record's first line. Lines count from 1.
+
+    >>> list(csv_record_lines(['a,b\\n', '1,"x\\n', 'y"\\n', '\\n', '2,z\\n']))
+    [(1, 'a,b'), (2, '1,"x'), (5, '2,z')]
+    """
+    quoted = False
+    for number, line in enumerate(lines, 1):
+        if not quoted:
+            if not line.strip("\r\n"):
+                continue
+            yield number, line.rstrip("\r\n")
+        if '"' in line:
+            quoted = _ends_quoted(line, delimiter, quoted)
+
+
+def jsonl_record_lines(lines: Iterable[str]) -> Iterator[tuple[int, str]]:
+    """The line of each record of a JSON-lines file: every line that is not blank."""
+    for number, line in enumerate(lines, 1):
+        if line.strip("\r\n"):
+            yield number, line.rstrip("\r\n")
+
+
+def open_quote(lines: Iterable[str], delimiter: str = ",") -> tuple[int, str] | None:
+    """The line on which the quote opens that the file never closes, or None."""
+    quoted = False
+    opened = (0, "")
+    for number, line in enumerate(lines, 1):
+        if '"' not in line:
+            continue
+        was = quoted
+        quoted = _ends_quoted(line, delimiter, quoted)
+        if quoted and (not was or _reopens(line, delimiter)):
+            opened = (number, line.rstrip("\r\n"))
+    return opened if quoted else None
+
+
+def _reopens(line: str, delimiter: str) -> bool:
+    """Whether a line that begins inside quotes closes them and opens others that stay open."""
+    return _ends_quoted(line, delimiter, False) and _quote_count(line) % 2 == 0
+
+
+def _quote_count(line: str) -> int:
+    return line.count('"')
+
+
+def _ends_quoted(line: str, delimiter: str, quoted: bool) -> bool:
+    """Whether the line ends inside quotes. A quote opens only at the start of a field; doubled quotes are text."""
+    at_start = True
+    index = 0
+    while index < len(line):
+        character = line[index]
+        if quoted:
+            end = line.find('"', index)
+            if end < 0:
+                return True
+            index = end + 1
+            if line[index : index + 1] == '"':
+                index += 1
+                continue
+            quoted = False
+            at_start = False
+            continue
+        if character == '"' and at_start:
+            quoted = True
+        elif character == delimiter:
+            at_start = True
+        elif character != " ":
+            at_start = False
+            following = line.find(delimiter, index)
+            if following < 0:
+                return False
+            index = following
+            continue
+        index += 1
+    return quoted

@@ -1,0 +1,135 @@
+"""Usage that the price book does not price: one problem per missing line of the book, with the usage that needs it (P2)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from decimal import Decimal
+
+from finledger.core.model import OwnedGroup, PriceBook
+from finledger.core.problem import Problem, SourceRef
+
+
+@dataclass(frozen=True, slots=True)
+class Gap:
+    """What is missing: a problem but for its quantity. `unit` is of what has no price."""
+
+    code: str
+    unit: str
+    why: str
+    remedy: str
+    source: SourceRef
+
+
+class Gaps:
+    """Collects gaps while lines are priced, adding up the usage that fell into each."""
+
+    def __init__(self) -> None:
+        self._found: dict[Gap, tuple[Decimal, OwnedGroup]] = {}
+
+    def add(self, gap: Gap, quantity: int | Decimal, group: OwnedGroup) -> None:
+        before, first = self._found.get(gap, (Decimal(0), group))
+        self._found[gap] = (before + quantity, first)
+
+    def problems(self, allowed: bool) -> tuple[Problem, ...]:
+        """One problem a gap, naming usage by the first group in it; warnings where the user lets gaps through."""
+        return tuple(
+            Problem(
+                gap.code,
+                f"{quantity.normalize():f} {gap.unit} {gap.why}",
+                gap.source,
+                remedy=gap.remedy + (", or run with --allow-unpriced to leave it out of the charges" if not allowed else ""),
+                severity="warning" if allowed else "error",
+                rows=tuple(first.group.keys.items()),
+            )
+            for gap, (quantity, first) in sorted(self._found.items(), key=lambda item: (item[0].code, item[0].why))
+        )
+
+
+def no_book(day: str) -> Gap:
+    return Gap(
+        "pricebook-missing",
+        "rows of metered usage",
+        f"fall on {day}, when no price book is in force",
+        "add a book to pricebooks/ whose effective_from and effective_until hold that day",
+        SourceRef("pricebooks"),
+    )
+
+
+def no_action(book: PriceBook, action: str) -> Gap:
+    return Gap(
+        "action-unpriced",
+        f"actions of class {action!r}",
+        f"have no price in book {book.name}",
+        f"add `{action}: {{funding: …, pricing: …}}` under actions",
+        book.where("actions"),
+    )
+
+
+def no_model_price(book: PriceBook, action: str, model: str) -> Gap:
+    return Gap(
+        "model-unpriced",
+        f"actions of class {action!r} on model {model!r}",
+        f"have no price in book {book.name}: the class has prices for other models only",
+        f"add `{model}: {{base: …, price: …}}` under by_model, or a base and price for the whole class",
+        book.where("actions", action, "by_model"),
+    )
+
+
+def no_model(book: PriceBook, action: str, model: str) -> Gap:
+    return Gap(
+        "model-unpriced",
+        f"metered actions of class {action!r} on model {model!r}",
+        f"have no token rates in book {book.name}",
+        f"add `{model}: {{provider: …, input: …, output: …}}` under models",
+        book.where("models"),
+    )
+
+
+def no_bucket(book: PriceBook, model: str, bucket: str) -> Gap:
+    name = bucket.removesuffix("_tokens")
+    return Gap(
+        "bucket-unpriced",
+        bucket,
+        f"of model {model!r} have no rate in book {book.name}",
+        f"add `{name}: …` to the model's rates",
+        book.where("models", model),
+    )
+
+
+def no_sku(book: PriceBook, section: str, sku: str, unit: str) -> Gap:
+    return Gap(
+        f"{section}-unpriced",
+        unit,
+        f"of {section} SKU {sku!r} have no rate in book {book.name}",
+        f"add `{sku}: {{rate: …}}` under {section}",
+        book.where(section),
+    )
+
+
+def no_meter(model: str) -> Gap:
+    return Gap(
+        "tokens-unpriced",
+        f"tokens of model {model!r}" if model else "tokens without a model",
+        "have neither an action nor a provider's cost",
+        "give the rows an action: add a rule to finledger.yaml that sets one (rules: - {when: …, set: {action: …}})",
+        SourceRef("finledger.yaml"),
+    )
+
+
+def no_currency_rate(currency: str, functional: str, day: str) -> Gap:
+    return Gap(
+        "currency-rate-missing",
+        currency,
+        f"of provider cost on {day} have no rate to {functional}",
+        f"add a line to rates.csv dated {day} or before: DATE,{currency},{functional},RATE,SOURCE",
+        SourceRef("rates.csv"),
+    )
+
+
+def no_seat(book: PriceBook | None, team: str, sku: str, count: int) -> Problem:
+    return Problem(
+        "seat-unpriced",
+        f"{count} seats {sku!r} of team {team} have no fee" + (f" in book {book.name}" if book is not None else ""),
+        book.where("seats") if book is not None else SourceRef("pricebooks"),
+        remedy=f"add `{sku}: {{rate: …}}` under seats, or take the seats off the team in finledger.yaml",
+    )

@@ -1,0 +1,71 @@
+"""The engine in use: DuckDB over the store's Parquet, in parallel and with bounded memory."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import duckdb
+
+from finledger.core.model import UsageGroup, UsageQuery
+from finledger.core.problem import Outcome, Problem, SourceRef
+from finledger.core.usage import GROUP_KEYS
+from finledger.engines._sql import COST_KEYS, STATED_SUMS, derived_sums, group_sql
+
+MEMORY_LIMIT = "700MB"
+
+
+def group(parts: Sequence[Path], query: UsageQuery) -> Outcome[tuple[UsageGroup, ...]]:
+    """Sums of the usage in `parts` by `query`. More groups than its limit is a problem that names the column to blame."""
+    if not parts:
+        return Outcome(())
+    with duckdb.connect() as connection:
+        connection.execute(f"SET memory_limit = '{MEMORY_LIMIT}'")
+        connection.execute("SET preserve_insertion_order = false")
+        table = f"read_parquet({[str(part) for part in parts]!r})"
+        result = connection.execute(group_sql(table, query))
+        rows = result.fetchmany(query.group_limit + 1)
+        if len(rows) > query.group_limit:
+            return Outcome((), (_too_many(connection, table, query),))
+    return Outcome(_groups(rows, query))
+
+
+def _groups(rows: Sequence[tuple[Any, ...]], query: UsageQuery) -> tuple[UsageGroup, ...]:
+    """Rows that differ only in which costs they state are one group again, once their sums are derived."""
+    width = 1 + len(GROUP_KEYS) + len(query.labels)
+    found: dict[tuple[Any, ...], dict[str, int | Decimal]] = {}
+    for row in rows:
+        key = (row[0], *[value or "" for value in row[1:width]])
+        no_effective, no_billed, *numbers = row[width:]
+        stated = dict(zip(STATED_SUMS, [number or 0 for number in numbers], strict=True))
+        sums = derived_sums(stated, no_effective, no_billed)
+        known = found.setdefault(key, sums)
+        if known is not sums:
+            for name, quantity in sums.items():
+                known[name] += quantity
+    labels_at = 1 + len(GROUP_KEYS)
+    return tuple(
+        UsageGroup(
+            interval=key[0],
+            keys=dict(zip(GROUP_KEYS, key[1:labels_at], strict=True)),
+            labels=dict(zip(query.labels, key[labels_at:], strict=True)),
+            sums=sums,
+        )
+        for key, sums in found.items()
+    )
+
+
+def _too_many(connection: duckdb.DuckDBPyConnection, table: str, query: UsageQuery) -> Problem:
+    names = (*GROUP_KEYS, *query.labels)
+    counts = connection.execute(
+        f"SELECT {', '.join(f'approx_count_distinct({chr(34)}{name}{chr(34)})' for name in names)} FROM {table}"
+    ).fetchall()[0]
+    worst, values = max(zip(names, counts, strict=True), key=lambda pair: pair[1])
+    return Problem(
+        "too-many-groups",
+        f"the month has more than {query.group_limit:,} groups of usage; {worst!r} alone has about {values:,} values",
+        SourceRef("finledger.yaml"),
+        remedy=f"{worst!r} looks like an identifier: keep it out of the labels that are charged by, or out of the rules",
+    )

@@ -1,0 +1,78 @@
+"""The definition of right: plain Python, row by row. Slow, and short enough to check by reading."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from datetime import UTC, datetime
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import duckdb
+
+from finledger.core.model import UsageGroup, UsageQuery
+from finledger.core.problem import Outcome
+from finledger.core.usage import GROUP_KEYS, SUCCESSFUL, SUMS, TOKEN_BUCKETS
+
+Row = dict[str, Any]
+
+
+def group(parts: Sequence[Path], query: UsageQuery) -> Outcome[tuple[UsageGroup, ...]]:
+    """Sums of the usage in `parts` by `query`, one row after the other."""
+    found: dict[tuple[Any, ...], dict[str, int | Decimal]] = {}
+    for row in _rows(parts):
+        if row["is_aggregate"]:
+            continue
+        key = (_interval(row, query), *(row[name] or "" for name in (*GROUP_KEYS, *query.labels)))
+        sums = found.setdefault(key, dict.fromkeys(SUMS, 0))
+        for name, quantity in _quantities(row).items():
+            sums[name] += quantity
+    width = 1 + len(GROUP_KEYS)
+    return Outcome(
+        tuple(
+            UsageGroup(
+                interval=key[0],
+                keys=dict(zip(GROUP_KEYS, key[1:width], strict=True)),
+                labels=dict(zip(query.labels, key[width:], strict=True)),
+                sums=sums,
+            )
+            for key, sums in found.items()
+        )
+    )
+
+
+def _interval(row: Row, query: UsageQuery) -> int:
+    foreign = row["billed_currency"] not in (None, query.currency)
+    moment: datetime = row["ts"].replace(tzinfo=UTC)
+    return max(i.number for i in query.intervals if i.start <= moment and (foreign or not i.rates_only))
+
+
+def _quantities(row: Row) -> Row:
+    """What one row adds to each sum. `calls` are the actions it counts if it has one: 1 where none are stated."""
+    calls = 1 if row["requests"] is None else row["requests"]
+    effective, billed = row["effective_cost"], row["billed_cost"]
+    tokens = {bucket: row[bucket] or 0 for bucket in TOKEN_BUCKETS}
+    return {
+        "rows": 1,
+        "calls": calls,
+        "failed_calls": 0 if (row["status"] or "").lower() in SUCCESSFUL else calls,
+        "requests": row["requests"] or 0,
+        **tokens,
+        "gpu_hours": row["gpu_hours"] or 0,
+        "egress_gb": row["egress_gb"] or 0,
+        "runs": row["runs"] or 0,
+        "runs_completed": row["runs_completed"] or 0,
+        "uncosted_tokens": sum(tokens.values()) if effective is None and billed is None else 0,
+        "billed_cost": (billed if billed is not None else effective) or 0,
+        "effective_cost": (effective if effective is not None else billed) or 0,
+    }
+
+
+def _rows(parts: Sequence[Path]) -> Iterator[Row]:
+    with duckdb.connect() as connection:
+        for part in parts:
+            cursor = connection.execute(f"SELECT * FROM read_parquet({str(part)!r})")
+            names = [column[0] for column in cursor.description]
+            while batch := cursor.fetchmany(10_000):
+                for values in batch:
+                    yield dict(zip(names, values, strict=True))

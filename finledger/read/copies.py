@@ -1,0 +1,84 @@
+"""Rows that an export holds more than once (rule C1): the first counts, an equal one is a duplicate, another one a conflict.
+
+Ids are compared by hash first; text and all columns are compared only for the few ids that occur twice. No hash is stored:
+DuckDB's hash function may change between versions.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import duckdb
+
+from finledger.read.columns import literal, quoted
+
+
+@dataclass(frozen=True, slots=True)
+class Copies:
+    """`conflicts` are pairs of records (the first, the other) with one id, which is the third."""
+
+    duplicates: int
+    conflicts: list[tuple[int, int, str]]
+
+
+def scan(rows: str) -> str:
+    """The staged rows with their ordinal, `record`."""
+    return f"(SELECT *, file_row_number + 1 AS record FROM read_parquet({literal(rows)}, file_row_number = true))"
+
+
+def has_repeats(connection: duckdb.DuckDBPyConnection, rows: str, column: str) -> bool:
+    """Whether a value of the column may occur twice among the accepted rows: by hash, so never a false "no"."""
+    query = f"SELECT count({column}), count(DISTINCT hash({column})) FROM read_parquet({literal(rows)}) WHERE faults IS NULL"
+    count, distinct = _one(connection, query)
+    return bool(count != distinct)
+
+
+def number_identical_rows(connection: duckdb.DuckDBPyConnection, rows: str, numbered: str) -> str:
+    """Make ids of row hashes: `<hash>-<ordinal among identical rows>`. Returns the file that holds them."""
+    source = scan(rows)
+    if has_repeats(connection, rows, "row_hash"):
+        repeated = f"SELECT row_hash FROM {source} WHERE faults IS NULL GROUP BY row_hash HAVING count(*) > 1"
+        connection.execute(
+            f"CREATE OR REPLACE TEMP TABLE ordinals AS SELECT record, row_number() OVER (PARTITION BY row_hash ORDER BY record) "
+            f"AS ordinal FROM {source} WHERE faults IS NULL AND row_hash IN ({repeated})"
+        )
+        connection.execute(
+            f"COPY (SELECT r.row_hash || '-' || coalesce(o.ordinal, 1) AS usage_id, r.* EXCLUDE (row_hash, record, "
+            f"file_row_number) FROM {source} r LEFT JOIN ordinals o USING (record) ORDER BY r.record) "
+            f"TO {literal(numbered)} (FORMAT parquet)"
+        )
+    else:
+        connection.execute(
+            f"COPY (SELECT row_hash || '-1' AS usage_id, * EXCLUDE (row_hash) FROM read_parquet({literal(rows)})) "
+            f"TO {literal(numbered)} (FORMAT parquet)"
+        )
+    return numbered
+
+
+def find_copies(connection: duckdb.DuckDBPyConnection, rows: str, columns: list[str]) -> Copies:
+    """Fill the table `marks` with the file's duplicates and name its conflicts."""
+    if not has_repeats(connection, rows, "usage_id"):
+        return Copies(0, [])
+    source = scan(rows)
+    content = ", ".join(quoted(column) for column in columns)
+    connection.execute(
+        f"CREATE OR REPLACE TEMP TABLE copies AS SELECT record, usage_id, row({content}) AS content FROM {source} "
+        f"WHERE faults IS NULL AND hash(usage_id) IN (SELECT hash(usage_id) FROM {source} WHERE faults IS NULL "
+        f"GROUP BY 1 HAVING count(*) > 1)"
+    )
+    connection.execute(
+        "CREATE OR REPLACE TEMP TABLE compared AS SELECT c.record, f.record AS first, c.usage_id, "
+        "c.content IS NOT DISTINCT FROM f.content AS same FROM copies c JOIN (SELECT usage_id, min(record) AS record, "
+        "arg_min(content, record) AS content FROM copies GROUP BY usage_id) f USING (usage_id) WHERE c.record <> f.record"
+    )
+    connection.execute("INSERT INTO marks (record, fate) SELECT record, 'duplicate' FROM compared WHERE same")
+    (duplicates,) = _one(connection, "SELECT count(*) FROM compared WHERE same")
+    query = "SELECT first, record, usage_id FROM compared WHERE NOT same ORDER BY record"
+    return Copies(int(duplicates), [(int(a), int(b), str(c)) for a, b, c in connection.execute(query).fetchall()])
+
+
+def _one(connection: duckdb.DuckDBPyConnection, query: str) -> tuple[int, ...]:
+    found = connection.execute(query).fetchone()
+    if found is None:
+        raise RuntimeError(f"no row from {query}")
+    return tuple(found)

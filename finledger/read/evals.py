@@ -1,0 +1,51 @@
+"""evals/*.csv: how well each feature was evaluated in each month (rules Q1-Q4). An empty cell is "not tracked"."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from finledger.core.model import EvalRecord
+from finledger.core.period import Month
+from finledger.core.problem import Outcome, Problem
+from finledger.read import values
+from finledger.read.tables import Row, read_table
+from finledger.read.values import WrongValue
+
+COLUMNS = ("month", "feature", "coverage", "in_distribution", "tasks", "graded", "correct")
+
+
+def read_evals(folder: Path, shown_as: str) -> Outcome[tuple[EvalRecord, ...]]:
+    """The records of every table in the folder, sorted by month and feature; none where there is no folder."""
+    records: dict[tuple[Month, str], EvalRecord] = {}
+    problems: list[Problem] = []
+    paths = sorted(path for path in folder.glob("*.csv") if not path.name.startswith(".")) if folder.is_dir() else []
+    for path in paths:
+        table = read_table(path, f"{shown_as}/{path.name}", COLUMNS)
+        problems += table.problems
+        for row in table.rows:
+            record = _record(row, problems)
+            if record is None:
+                continue
+            first = records.setdefault((record.month, record.feature), record)
+            if first is not record:
+                message = f"{record.feature} has a record for {record.month} already, at {first.source}"
+                problems.append(row.problem(WrongValue("eval-twice", message, "keep one of the two records")))
+    return Outcome(tuple(records[key] for key in sorted(records)), tuple(problems))
+
+
+def _record(row: Row, problems: list[Problem]) -> EvalRecord | None:
+    before = len(problems)
+    month = row.needed("month", values.month, problems)
+    feature = row.needed("feature", values.text, problems)
+    coverage = row.value("coverage", values.share, problems)
+    in_distribution = row.value("in_distribution", values.share, problems)
+    counts = {name: row.value(name, values.count, problems) for name in ("tasks", "graded", "correct")}
+    for fewer, more in (("correct", "graded"), ("graded", "tasks")):
+        low, high = counts[fewer], counts[more]
+        if low is not None and high is not None and low > high:
+            message = f"{low} {fewer} are more than {high} {more}"
+            wrong = WrongValue("eval-counts", message, f"write at most {high} {fewer}, or correct the {more}")
+            problems.append(row.problem(wrong, fewer))
+    if month is None or feature is None or len(problems) > before:
+        return None
+    return EvalRecord(month, feature, coverage, in_distribution, **counts, source=row.source)

@@ -1,0 +1,181 @@
+"""finledger.yaml, key by key: the models that check its text, and that its JSON Schema for editors is made from."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from typing import Annotated, Any, ClassVar
+
+from pydantic import BeforeValidator, Field
+
+from finledger.core import drivers
+from finledger.core.accounts import DEFAULT_ACCOUNTS
+from finledger.core.label import SETTABLE
+from finledger.core.model import STAGES
+from finledger.core.usage import LABELS, NATIVE
+from finledger.read.fields import (
+    Amount,
+    AnyText,
+    Count,
+    Currency,
+    Day,
+    Flag,
+    MonthKey,
+    Number,
+    Share,
+    TeamName,
+    Text,
+    TextKey,
+    TextModel,
+    Zone,
+    editor_schema,
+    one_of,
+    or_list,
+)
+
+MATCHABLE = (*(column.name for column in NATIVE if column.kind == "text"), *LABELS)
+StageName = Annotated[str, *one_of(*STAGES)]
+METERS = tuple(name for name in drivers.names() if name not in ("shares", "weights"))
+Meter = Annotated[str, *one_of(*METERS)]
+
+
+def _dated(key: str, field: str) -> Any:
+    """One value where a dated list can stand: it holds since ever."""
+    refuse_mapping = or_list(field, f"[{{{key}: …, from: 2026-07-01}}]")
+    return lambda value: [{key: value}] if isinstance(value, str) else refuse_mapping(value)
+
+
+def _many(field: str) -> Any:
+    """One value where a list of them can stand."""
+    refuse_mapping = or_list(field, "[first, second]")
+    return lambda value: [value] if isinstance(value, str) else refuse_mapping(value)
+
+
+class DatedText(TextModel):
+    start: Day | None = Field(None, alias="from", description="Its first day; only the first may leave it out.")
+
+
+class DatedCode(DatedText):
+    code: Text = Field(description="The cost centre.")
+
+
+class DatedStage(DatedText):
+    stage: StageName = Field(description="The rung of the ladder.")
+
+
+class DatedOwner(DatedText):
+    owner: Text = Field(description="Who answers for the team.")
+
+
+class TeamText(TextModel):
+    cost_center: Annotated[list[DatedCode], BeforeValidator(_dated("code", "cost_center"), str | list[DatedCode])] = Field(
+        description="The team's cost centre, or a list of them by date."
+    )
+    stage: Annotated[list[DatedStage], BeforeValidator(_dated("stage", "stage"), StageName | list[DatedStage])] | None = (
+        Field(None, description="How far the team is on the ladder from showback (when left out) to optimisation.")
+    )
+    owner: Annotated[list[DatedOwner], BeforeValidator(_dated("owner", "owner"), str | list[DatedOwner])] | None = Field(
+        None, description="Who answers for the team: a person, a group, an address."
+    )
+    features: list[Text] = Field(default=[], description="The features the team is responsible for.")
+    seats: dict[TextKey, Count] = Field(default={}, description="How many seats of each kind the team holds.")
+    budget: dict[MonthKey, Amount] = Field(default={}, description="The budget by month: {2026-07: 20000.00}.")
+    forecast: dict[MonthKey, Amount] = Field(default={}, description="The forecast by month: {2026-07: 18000.00}.")
+    entity: Text | None = Field(None, description="The legal entity the team belongs to; the platform's when left out.")
+
+
+class PlatformText(TextModel):
+    team: TeamName = Field(description="The team that runs the platform; its own use is its own cost.")
+    cost_center: Text = Field(description="The platform's cost centre.")
+    entity: Text | None = Field(None, description="The legal entity the platform belongs to.")
+
+
+class DriverText(TextModel):
+    meter: Meter | None = Field(None, description="What the pool is split by.")
+    shares: dict[TextKey, Share] | None = Field(None, description="Fixed shares by team, which add up to 1.")
+    weights: Text | None = Field(None, description="A CSV file with the columns team,weight, beside finledger.yaml.")
+
+
+def _driver(value: Any) -> Any:
+    return {"meter": value} if isinstance(value, str) else value
+
+
+class PoolText(TextModel):
+    amount: dict[MonthKey, Number] | None = Field(None, description="A fixed amount by month. Either this or `rows`.")
+    rows: Text | None = Field(None, description="The team name of the rows that make the pool: pool:NAME.")
+    driver: Annotated[DriverText, BeforeValidator(_driver, Meter | DriverText)] = Field(
+        description=f"What the pool is split by: {', '.join(METERS)}, {{shares: …}} or {{weights: FILE}}."
+    )
+    to: Annotated[list[Text], BeforeValidator(_many("to"), str | list[str])] = Field(
+        default=["teams"], description="`teams` for all of them, or a list of teams."
+    )
+
+
+class SourceText(TextModel):
+    role: Annotated[str, *one_of("charge", "reconcile")] = Field(
+        default="charge", description="`reconcile`: the provider's view of usage that another source charges."
+    )
+    inclusive: Flag = Field(default=False, description="Whether the rows of a parent call hold what its children used.")
+
+
+Globs = Annotated[list[AnyText], BeforeValidator(_many("field"), str | list[str])]
+
+
+class RuleText(TextModel):
+    when: dict[Annotated[str, *one_of(*MATCHABLE)], Globs] = Field(
+        description="Globs by field, all of which have to match; of a list, one."
+    )
+    set: dict[Annotated[str, *one_of(*SETTABLE)], Text] = Field(description="What the rule fills in where it is empty.")
+    start: Day | None = Field(None, alias="from", description="The first day of the rule.")
+    until: Day | None = Field(None, description="The first day on which the rule does not hold any more.")
+
+
+class AccountText(TextModel):
+    name: Text = Field(description="The account's name.")
+    number: Text | None = Field(None, description="The account's number.")
+
+
+def _account(value: Any) -> Any:
+    return {"name": value} if isinstance(value, str) else value
+
+
+class FundText(TextModel):
+    opening: Amount = Field(default=Decimal(0), description="What the bursting buffer holds when the books begin.")
+
+
+class SettingsText(TextModel):
+    """finledger.yaml: the organisation whose AI usage these books allocate."""
+
+    # UYW has the most decimal places: it lets every amount pass where the books' own currency is not known
+    STANDINS: ClassVar[dict[str, Any]] = {
+        "books": "books",
+        "currency": "UYW",
+        "timezone": "UTC",
+        "platform": {"team": "platform", "cost_center": "platform"},
+    }
+
+    books: Text = Field(description="What these books are called on documents.")
+    currency: Currency = Field(description="The currency of the books, by its ISO 4217 code.")
+    timezone: Zone = Field(default="UTC", description="The time zone in which months begin and end, such as Europe/Berlin.")
+    operating_model: Annotated[str, *one_of("platform_led", "finops_led", "it_led")] = Field(
+        default="platform_led", description="Who leads the charging; this version prices platform_led."
+    )
+    platform: PlatformText = Field(description="The platform itself.")
+    unallocated: Annotated[str, *one_of("hold", "proportional", "even")] = Field(
+        default="hold", description="What happens to usage that nobody owns: the platform holds it, or the teams share it."
+    )
+    teams: dict[TeamName, TeamText] = Field(default={}, description="The teams, by the name that usage carries.")
+    pools: dict[TeamName, PoolText] = Field(default={}, description="Shared pools, split in the order written.")
+    sources: dict[TextKey, SourceText] = Field(default={}, description="What each source of usage is for.")
+    rules: list[RuleText] = Field(default=[], description="Rules that label usage: the first that sets a field wins.")
+    accounts: dict[
+        Annotated[str, *one_of(*DEFAULT_ACCOUNTS)], Annotated[AccountText, BeforeValidator(_account, str | AccountText)]
+    ] = Field(default={}, description="The controller's own names and numbers of accounts.")
+    buffer: FundText = Field(default=FundText(), description="The bursting buffer's balance when the books begin.")
+    passthrough_basis: Annotated[str, *one_of("effective", "billed")] = Field(
+        default="effective", description="Which of a provider's costs is passed through."
+    )
+
+
+def settings_schema() -> dict[str, Any]:
+    """The JSON Schema of finledger.yaml, for editors."""
+    return editor_schema(SettingsText, "finledger.yaml")

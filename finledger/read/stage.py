@@ -1,0 +1,392 @@
+"""From an export to a staged file: typed rows beside the reasons why some are refused, in DuckDB, in two passes.
+
+    bytes ──open_export──▶ hash, lines ──read_header, layout──▶ COPY (text, validated, cast) ──▶ rows.parquet
+                                                                duplicates, conflicts, aggregates ──▶ marks.parquet
+                                                                faults ──▶ rejects.parquet
+
+Records keep the file's order in rows.parquet, one row each, so a record's ordinal costs nothing. Nothing outside the
+workspace is written. docs/decisions/0003-loading.md has the measurements.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import duckdb
+
+from finledger.core.model import StagedFile
+from finledger.core.period import Month
+from finledger.core.problem import Problem, SourceRef
+from finledger.core.records import csv_record_lines, jsonl_record_lines
+from finledger.read import usage as registry
+from finledger.read.columns import Context, Layout, literal, quoted, select_sql
+from finledger.read.copies import find_copies, number_identical_rows, scan
+from finledger.read.csv_repair import Walked, repair
+from finledger.read.exact_json import numbers_as_text
+from finledger.read.header import Header, container_of, read_header, with_csv
+from finledger.read.opened import Opened, content_hash, open_export, text_lines
+from finledger.read.spans import find_aggregates
+
+__all__ = ["content_hash", "header_names", "stage"]
+Progress = Callable[[int, int], None]
+_SHOWN_CONFLICTS = 1000
+MEMORY_LIMIT = "700MB"
+
+
+@dataclass(slots=True)
+class _Job:
+    """What the steps of one file hand on."""
+
+    shown_as: str
+    opened: Opened
+    connection: duckdb.DuckDBPyConnection
+    workspace: Path
+    header: Header
+    layout: Layout
+    context: Context
+    inclusive: bool
+    progress: Progress | None
+    walked: Walked | None = None
+    rows: str = ""
+    read: int = 0
+    problems: list[Problem] = field(default_factory=list)
+    late: dict[int, str] = field(default_factory=dict)
+
+    @property
+    def columns(self) -> list[str]:
+        names = [found.name for found in self.layout.fields]
+        return ["usage_id", *names] if self.layout.row_hash else names
+
+
+def stage(
+    path: Path,
+    *,
+    shown_as: str,
+    format: str | None = None,
+    source: str | None = None,
+    map_file: Path | None = None,
+    timezone: str = "UTC",
+    inclusive: bool = False,
+    workspace: Path,
+    month: Month | None = None,
+    progress: Progress | None = None,
+) -> StagedFile:
+    """Read one export into the workspace. What is wrong with the file as a whole is in `problems`; bad rows are in `rejects`.
+
+    `format` None = detected by the header; `map_file` reads the export by a column map. `source` None = the format's name.
+    `inclusive`: the source's parent spans hold their children's tokens (C2). `month`: rows of other months are refused.
+    """
+    workspace.mkdir(parents=True, exist_ok=True)
+    opened = open_export(path, shown_as, workspace, progress)
+    if isinstance(opened, Problem):
+        return _failed(path, shown_as, (opened,))
+    connection = connect(workspace, timezone)
+    try:
+        chosen = _chosen(path, shown_as, opened, connection, workspace, format, map_file)
+        if not isinstance(chosen[0], str):
+            return _failed(path, shown_as, chosen, opened)  # type: ignore[arg-type]
+        name, header, layout, opened = chosen  # type: ignore[misc]
+        context = Context(timezone, opened.control or header.container != "csv", month)
+        job = _Job(shown_as, opened, connection, workspace, header, layout, context, inclusive, progress)
+        staged = _staged(job)
+    finally:
+        connection.close()
+    named = source or ("usage" if name == "column_map" else name)
+    return replace(staged, format=name, source=named, path=str(path), timezone=timezone)
+
+
+def connect(workspace: Path, timezone: str = "UTC") -> duckdb.DuckDBPyConnection:
+    """A DuckDB of its own within the memory that loading may take; what does not fit spills into the workspace."""
+    connection = duckdb.connect()
+    for setting in (
+        f"memory_limit = '{MEMORY_LIMIT}'",
+        f"temp_directory = {literal(str(workspace / 'spill'))}",
+        f"TimeZone = {literal(timezone)}",
+        "preserve_insertion_order = true",
+        "enable_progress_bar = false",
+    ):
+        connection.execute(f"SET {setting}")
+    return connection
+
+
+def header_names(path: Path) -> tuple[str, ...]:
+    """The columns of an export, for detection; empty when they cannot be read."""
+    import tempfile
+
+    with tempfile.TemporaryDirectory() as folder:
+        opened = open_export(path, path.name, Path(folder))
+        if isinstance(opened, Problem):
+            return ()
+        header = read_header(opened, path.name, container_of(path.name), duckdb.connect())
+    return header.names if isinstance(header, Header) else ()
+
+
+def _chosen(
+    path: Path, shown_as: str, opened: Opened, connection: duckdb.DuckDBPyConnection, workspace: Path,
+    format: str | None, map_file: Path | None,
+) -> tuple[str, Header, Layout, Opened] | tuple[Problem, ...]:  # fmt: skip
+    """The format, and how the export's columns become ours."""
+    modules = registry.formats()
+    if format is not None and format not in modules:
+        known = ", ".join(modules)
+        return (
+            Problem("unknown-format", f"there is no format {format!r}", SourceRef(shown_as), remedy=f"use one of: {known}"),
+        )
+    container = container_of(path.name)
+    if map_file is not None:
+        module = modules["column_map"]
+        prepared = module.prepare(opened, shown_as, map_file, workspace, container)
+        if prepared.rows is None:
+            return tuple(prepared.problems)
+        opened, container = prepared.rows
+    if container == "jsonl":
+        opened = replace(opened, path=numbers_as_text(opened, workspace, connection))
+    header = read_header(opened, shown_as, container, connection)
+    if not isinstance(header, Header):
+        return header
+    name = "column_map" if map_file is not None else format or registry.detected(header.names)
+    if not name:
+        return (_unknown(shown_as, header),)
+    outcome = modules[name].layout(header, shown_as, map_file)
+    if outcome.rows is None:
+        return tuple(outcome.problems)
+    return name, header, outcome.rows, opened
+
+
+def _unknown(shown_as: str, header: Header) -> Problem:
+    tried = [
+        f"{name} needs {', '.join(column for column in module.NEEDS if not header.has(column))}"
+        for name, module in registry.formats().items() if module.NEEDS
+    ]  # fmt: skip
+    line = 1 if header.container != "parquet" else None
+    return Problem(
+        "unknown-format", f"no export format has these columns: {'; '.join(tried)}", SourceRef(shown_as, line),
+        ", ".join(header.names)[:160], "name the format with --as, or describe the columns in a map (load FILE --map MAP.yaml)",
+    )  # fmt: skip
+
+
+def _staged(job: _Job) -> StagedFile:
+    _copy(job)
+    if not job.problems:
+        _check_shape(job)
+    if job.problems:
+        return _failed(Path(job.opened.path), job.shown_as, tuple(job.problems), job.opened)
+    if job.read == 0:
+        problem = Problem("no-rows", "the export has a header and no rows", SourceRef(job.shown_as), remedy="leave it out")
+        return _failed(Path(job.opened.path), job.shown_as, (problem,), job.opened)
+    if job.layout.row_hash:
+        job.rows = number_identical_rows(job.connection, job.rows, str(job.workspace / f"{_short(job)}.ids.parquet"))
+    job.connection.execute(
+        "CREATE OR REPLACE TEMP TABLE marks (record BIGINT, fate VARCHAR, input_tokens BIGINT, cached_input_tokens BIGINT, "
+        "cache_write_tokens BIGINT, output_tokens BIGINT)"
+    )
+    found = find_copies(job.connection, job.rows, job.columns)
+    job.problems.extend(_conflicts(job, found.conflicts))
+    aggregates, job.late = find_aggregates(job.connection, job.rows, job.columns, inclusive=job.inclusive)
+    if job.late:
+        job.connection.executemany("INSERT INTO marks (record, fate) VALUES (?, 'rejected')", [(r,) for r in job.late])
+    rejected, rejects = _write_rejects(job)
+    if rejected == job.read:
+        job.problems.append(_all_rejected(job, rejects))
+    marks = _write_marks(job)
+    return StagedFile(
+        job.opened.sha256, job.shown_as, "", "", job.opened.size, job.read, rejected, found.duplicates, aggregates,
+        job.rows, rejects, marks, problems=tuple(job.problems),
+    )  # fmt: skip
+
+
+def _copy(job: _Job) -> None:
+    """The one pass that reads, validates and casts. A CSV that the strict reader refuses is walked, tidied and read again."""
+    job.rows = str(job.workspace / f"{_short(job)}.rows.parquet")
+    untidy = job.header.container == "csv" and not (job.opened.tidy and job.header.plain)
+    if not untidy:
+        try:
+            job.read = _run_copy(job)
+            return
+        except duckdb.InvalidInputException as error:
+            if job.header.container != "csv":
+                message = f"the file cannot be read: {str(error).splitlines()[0][:160]}"
+                remedy = "export it again, one record a line"
+                job.problems.append(Problem("unreadable-file", message, SourceRef(job.shown_as), remedy=remedy))
+                return
+    _repair(job)
+    if not job.problems:
+        job.read = _run_copy(job)
+
+
+def _repair(job: _Job) -> None:
+    header = job.header
+    copy = job.workspace / f"{_short(job)}.tidy.csv"
+    job.walked = repair(header.path, job.shown_as, len(header.names), header.delimiter, _watched(job), copy)
+    job.problems.extend(job.walked.problems)
+    job.header = with_csv(header, copy, parallel=False)
+
+
+def _watched(job: _Job) -> list[int]:
+    """The columns whose whole value is one of ours: none of those holds lines, so a record swallowed by one shows."""
+    texts = {found.text for found in job.layout.fields}
+    return [index for index in range(len(job.header.names)) if f"c{index}" in texts]
+
+
+def _run_copy(job: _Job) -> int:
+    select = select_sql(job.layout, job.header.relation, job.context, broken=job.header.container == "jsonl")
+    with _Progress(job):
+        counted = job.connection.execute(f"COPY ({select}) TO {literal(job.rows)} (FORMAT parquet)").fetchone()
+    return int(counted[0]) if counted else 0
+
+
+def _check_shape(job: _Job) -> None:
+    """More lines than records: quotes hold line ends, or lines are blank. Walk the file to see that nothing is swallowed."""
+    if job.header.container != "csv" or job.walked is not None or job.opened.lines == job.read + 1:
+        return
+    header = job.header
+    walked = repair(
+        header.path, job.shown_as, len(header.names), header.delimiter, _watched(job), job.workspace / "walked.csv"
+    )
+    job.problems.extend(walked.problems)
+    if not job.problems and walked.records != job.read:
+        job.walked = walked
+        job.header = with_csv(header, job.workspace / "walked.csv", parallel=False)
+        job.read = _run_copy(job)
+
+
+def _write_rejects(job: _Job) -> tuple[int, str]:
+    rejects = str(job.workspace / f"{_short(job)}.rejects.parquet")
+    late = [(record, "span_id", "", reason) for record, reason in job.late.items()]
+    job.connection.execute("CREATE OR REPLACE TEMP TABLE late (record BIGINT, col VARCHAR, val VARCHAR, reason VARCHAR)")
+    if late:
+        job.connection.executemany("INSERT INTO late VALUES (?, ?, ?, ?)", late)
+    source = scan(job.rows)
+    job.connection.execute(
+        f'CREATE OR REPLACE TEMP TABLE rejects AS SELECT record, CAST(NULL AS BIGINT) AS line, col AS "column", val AS value, '
+        f"reason, ts FROM (SELECT record, ts, fault->>'column' AS col, fault->>'value' AS val, fault->>'reason' AS reason FROM "
+        f"(SELECT record, ts, unnest(CAST(CAST(faults AS JSON) AS JSON[])) AS fault FROM {source} WHERE faults IS NOT NULL) "
+        f"UNION ALL SELECT l.record, s.ts, col, val, reason FROM late l JOIN {source} s USING (record))"
+    )
+    if job.walked is not None and job.walked.broken:
+        job.connection.execute("CREATE OR REPLACE TEMP TABLE broken (record BIGINT, excerpt VARCHAR, reason VARCHAR)")
+        rows = [(record, excerpt, reason) for record, (_, reason, excerpt) in job.walked.broken.items()]
+        job.connection.executemany("INSERT INTO broken VALUES (?, ?, ?)", rows)
+        job.connection.execute("DELETE FROM rejects WHERE record IN (SELECT record FROM broken)")
+        job.connection.execute("INSERT INTO rejects SELECT record, NULL, '(record)', excerpt, reason, NULL FROM broken")
+    (rejected,) = job.connection.execute("SELECT count(DISTINCT record) FROM rejects").fetchone() or (0,)
+    if not rejected:
+        return 0, ""
+    _fill_lines(job)
+    zone = literal(job.context.timezone)
+    job.connection.execute(
+        f"COPY (SELECT record, line, \"column\", value, reason, strftime(ts AT TIME ZONE 'UTC' AT TIME ZONE {zone}, '%Y-%m') "
+        f'AS month FROM rejects ORDER BY record, "column", reason) TO {literal(rejects)} (FORMAT parquet, COMPRESSION zstd)'
+    )
+    return int(rejected), rejects
+
+
+def _fill_lines(job: _Job) -> None:
+    if job.header.container == "parquet":
+        return
+    if job.opened.lines == job.read + (job.header.container == "csv"):
+        job.connection.execute(f"UPDATE rejects SET line = record + {int(job.header.container == 'csv')}")
+        return
+    wanted = {int(r) for (r,) in job.connection.execute("SELECT DISTINCT record FROM rejects").fetchall()}
+    found = _lines(job, wanted)
+    job.connection.execute("CREATE OR REPLACE TEMP TABLE found_lines (record BIGINT, line BIGINT)")
+    job.connection.executemany("INSERT INTO found_lines VALUES (?, ?)", [(r, line) for r, (line, _) in found.items()])
+    job.connection.execute("UPDATE rejects SET line = f.line FROM found_lines f WHERE f.record = rejects.record")
+
+
+def _lines(job: _Job, records: Iterable[int]) -> dict[int, tuple[int, str]]:
+    """Record → its line and the line's text."""
+    wanted = set(records)
+    if job.header.container == "parquet" or not wanted:
+        return {}
+    lines = text_lines(job.opened.path)
+    walk = csv_record_lines(lines, job.header.delimiter) if job.header.container == "csv" else jsonl_record_lines(lines)
+    last = max(wanted)
+    found = {}
+    for record, place in enumerate(walk, 0 if job.header.container == "csv" else 1):
+        if record in wanted:
+            found[record] = place
+        if record >= last:
+            break
+    return found
+
+
+def _conflicts(job: _Job, conflicts: list[tuple[int, int, str]]) -> list[Problem]:
+    shown = conflicts[:_SHOWN_CONFLICTS]
+    lines = _lines(job, {record for pair in shown for record in pair[:2]})
+    problems = []
+    for first, other, usage_id in shown:
+        line, excerpt = lines.get(other, (None, ""))
+        before = SourceRef(job.shown_as, lines[first][0] if first in lines else None)
+        place = "" if first in lines else f" (records {first} and {other})"
+        message = f"usage_id {usage_id!r} is used twice with different content: also at {before}{place}"
+        remedy = "an id names one use for ever: correct one of the two, or give it an id of its own"
+        problems.append(
+            Problem("conflicting-usage", message, SourceRef(job.shown_as, line, "usage_id"), excerpt[:160], remedy)
+        )
+    if len(conflicts) > len(shown):
+        message = f"and {len(conflicts) - len(shown):,} more ids are used twice with different content"
+        problems.append(Problem("conflicting-usage", message, SourceRef(job.shown_as), remedy="see the first ones"))
+    return problems
+
+
+def _all_rejected(job: _Job, rejects: str) -> Problem:
+    query = f'SELECT "column", reason, count(*), min(line) FROM read_parquet({literal(rejects)}) GROUP BY 1, 2 ORDER BY 3 DESC, 1, 2'
+    reasons = job.connection.execute(query).fetchmany(3)
+    listed = "; ".join(f"{column} {reason} ({count:,} times)" for column, reason, count, _ in reasons)
+    line = reasons[0][3] if reasons else None
+    return Problem(
+        "all-rows-rejected", f"none of the {job.read:,} rows can be accepted: {listed}", SourceRef(job.shown_as, line),
+        remedy="the file is probably another format, or its columns mean something else: see --as and --map",
+    )  # fmt: skip
+
+
+def _write_marks(job: _Job) -> str:
+    (count,) = job.connection.execute("SELECT count(*) FROM marks").fetchone() or (0,)
+    if not count:
+        return ""
+    marks = str(job.workspace / f"{_short(job)}.marks.parquet")
+    job.connection.execute(f"COPY (SELECT * FROM marks ORDER BY record) TO {literal(marks)} (FORMAT parquet)")
+    return marks
+
+
+def _failed(path: Path, shown_as: str, problems: tuple[Problem, ...], opened: Opened | None = None) -> StagedFile:
+    sha256 = opened.sha256 if opened else content_hash(path)
+    size = opened.size if opened else path.stat().st_size
+    return StagedFile(sha256, shown_as, "", "", size, path=str(path), problems=problems)
+
+
+def _short(job: _Job) -> str:
+    return job.opened.sha256[:16]
+
+
+class _Progress:
+    """Tells how far a COPY is, from another thread: half of the work was hashing, in bytes; this is the other half."""
+
+    def __init__(self, job: _Job) -> None:
+        self._job = job
+        self._done = threading.Event()
+        self._thread: threading.Thread | None = None
+
+    def __enter__(self) -> None:
+        if self._job.progress is not None:
+            self._job.connection.execute("SET enable_progress_bar = true")
+            self._job.connection.execute("SET enable_progress_bar_print = false")
+            self._thread = threading.Thread(target=self._tell, daemon=True)
+            self._thread.start()
+
+    def __exit__(self, *_: Any) -> None:
+        self._done.set()
+        if self._thread is not None:
+            self._thread.join()
+
+    def _tell(self) -> None:
+        size = self._job.opened.size
+        while not self._done.wait(0.2):
+            percent = max(self._job.connection.query_progress(), 0)
+            if self._job.progress is not None:
+                self._job.progress(size + int(percent * size / 100), 2 * size)

@@ -1,0 +1,4 @@
+"""placeholder"""
+
+NEEDS = ()
+TITLE = ""

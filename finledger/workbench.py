@@ -1,0 +1,461 @@
+"""A set of books, opened: what commands and `finledger.api` call. It composes readers, store, engine, corridor and ledger.
+
+Nothing here computes a figure; nothing here asks or shows.
+"""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from finledger.books import rows
+from finledger.books.ledger import Ledger, Transaction, edited_book
+from finledger.books.store import Store
+from finledger.core.currency import CurrencyRate
+from finledger.core.invoice import SERIES, invoice_number
+from finledger.core.model import (
+    UNALLOCATED,
+    EvalRecord,
+    Invoice,
+    LoadedFile,
+    MonthCharges,
+    Organisation,
+    PriceBook,
+    StagedFile,
+)
+from finledger.core.money import Money, floored, total
+from finledger.core.period import Month
+from finledger.core.problem import Misused, Outcome, Problem, Refused, SourceRef
+from finledger.engines import DEFAULT, engine
+from finledger.pipeline import MonthInputs, run_month, with_numbers
+
+SETTINGS = "finledger.yaml"
+UNPOSTED = "intercompany-accounts-missing"
+Advance = Callable[[int], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Loaded:
+    """What `load` did with one file. `known`: its content had been loaded before."""
+
+    file: LoadedFile
+    known: bool
+    problems: tuple[Problem, ...] = ()
+
+
+class Workbench:
+    """The books in one folder. Opening reads and checks the text files; the store and ledger are opened on first use."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+        if not (root / SETTINGS).is_file():
+            raise Misused(f"{root} holds no {SETTINGS}: it is not a set of books")
+
+    # ── people's decisions: the text files ──────────────────────────────────────────────────────────────────────────────
+
+    @cached_property
+    def organisation(self) -> Organisation:
+        from finledger.read.settings import read_settings
+
+        return _needed(read_settings(self.root / SETTINGS, SETTINGS))
+
+    @cached_property
+    def pricebooks(self) -> tuple[PriceBook, ...]:
+        """Every version in pricebooks/, checked among one another and against the organisation's currency."""
+        from finledger.read.pricebook import check_currency, read_pricebooks
+
+        outcome = read_pricebooks(self.root / "pricebooks", "pricebooks")
+        books = _needed(outcome)
+        problems = check_currency(books, self.organisation.currency)
+        if problems:
+            raise Refused(problems)
+        return books
+
+    @cached_property
+    def evals(self) -> tuple[EvalRecord, ...]:
+        from finledger.read.evals import read_evals
+
+        return _needed(read_evals(self.root / "evals", "evals"))
+
+    @cached_property
+    def rates(self) -> tuple[CurrencyRate, ...]:
+        from finledger.read.rates import read_rates
+
+        return _needed(read_rates(self.root / "rates.csv", "rates.csv"))
+
+    # ── the program's own: store and ledger ─────────────────────────────────────────────────────────────────────────────
+
+    @cached_property
+    def ledger(self) -> Ledger:
+        (self.root / "store").mkdir(exist_ok=True)
+        return Ledger.open(self.root / "store" / "ledger.sqlite")
+
+    @cached_property
+    def store(self) -> Store:
+        return Store(self.root / "store")
+
+    @contextmanager
+    def _workspace(self) -> Iterator[Path]:
+        """A folder for what is being made, inside the books so that finished files can be moved into place by rename."""
+        (self.root / "store").mkdir(exist_ok=True)
+        folder = Path(tempfile.mkdtemp(prefix="work-", dir=self.root / "store"))
+        try:
+            yield folder
+        finally:
+            shutil.rmtree(folder, ignore_errors=True)
+
+    # ── load ────────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+    def inbox(self) -> list[Path]:
+        """Every file in usage/, in the order of names; notes and hidden files left out."""
+        found = (path for path in (self.root / "usage").rglob("*") if path.is_file())
+        return sorted(path for path in found if not path.name.startswith(".") and path.suffix not in (".md", ".txt"))
+
+    def load(
+        self,
+        files: Sequence[Path],
+        *,
+        format: str | None = None,
+        source: str | None = None,
+        month: Month | None = None,
+        column_map: Path | None = None,
+        dry_run: bool = False,
+        advance: Advance | None = None,
+    ) -> list[Loaded]:
+        """Read exports into the store: all of them, or, when one has an error, none (exit 1). Raises Busy, Refused."""
+        with self.ledger.write() as ledger, self._workspace() as workspace:
+            self._hold_timezone(ledger)
+            stored = (*self.ledger.parts(), *self.ledger.parts(rejected=True))
+            self.store.sweep(stored)
+            names = {file.sha256: file.name for file in self.ledger.files()}
+            known, staged = self._stage(files, format, source, month, column_map, workspace, advance)
+            published = self.store.publish(staged, stored, workspace, names)
+            if dry_run:
+                self.store.sweep(stored)
+            else:
+                for file, parts in published:
+                    ledger.add_file(file)
+                    for part in parts:
+                        ledger.add_part(part)
+        fresh = [Loaded(file, False, each.problems) for (file, _), each in zip(published, staged, strict=True)]
+        order = {self.shown(path): position for position, path in enumerate(files)}
+        return sorted((*known, *fresh), key=lambda each: order[each.file.name])
+
+    def _stage(
+        self,
+        files: Sequence[Path],
+        format: str | None,
+        source: str | None,
+        month: Month | None,
+        column_map: Path | None,
+        workspace: Path,
+        advance: Advance | None,
+    ) -> tuple[list[Loaded], list[StagedFile]]:
+        """The files known by their content, and the others read into the workspace, with their problems."""
+        from finledger.read.stage import content_hash, stage
+
+        before = {file.sha256: file for file in self.ledger.files()}
+        known: list[Loaded] = []
+        staged: list[StagedFile] = []
+        hashes: dict[str, StagedFile] = {}
+        for number, path in enumerate(files):
+            shown, sha256 = self.shown(path), content_hash(path)
+            if sha256 in before:
+                known.append(Loaded(_again(before[sha256], shown), known=True))
+            elif sha256 in hashes:
+                known.append(Loaded(_twice(hashes[sha256], shown), known=True))
+            else:
+                name = source or self._source_of(path)
+                each = stage(
+                    path,
+                    shown_as=shown,
+                    format=format,
+                    source=name,
+                    map_file=column_map,
+                    timezone=self.organisation.timezone,
+                    inclusive=self._inclusive(name),
+                    workspace=workspace / str(number),
+                    month=month,
+                )
+                hashes[sha256] = each
+                staged.append(each)
+            if advance is not None:
+                advance(path.stat().st_size)
+        return known, staged
+
+    def _inclusive(self, source: str | None) -> bool:
+        found = self.organisation.sources.get(source or "")
+        return found is not None and found.inclusive
+
+    def _source_of(self, path: Path) -> str | None:
+        """usage/FOLDER/FILE is of source FOLDER; else the format's own name."""
+        try:
+            inside = path.resolve().relative_to((self.root / "usage").resolve())
+        except ValueError:
+            return None
+        return inside.parts[0] if len(inside.parts) > 1 else None
+
+    def _hold_timezone(self, ledger: Transaction) -> None:
+        """The store's months are cut in the time zone of its first load: another one later would move rows between them."""
+        stored, wanted = self.ledger.meta("timezone"), self.organisation.timezone
+        if stored is None:
+            ledger.set_meta("timezone", wanted)
+        elif stored != wanted:
+            raise Refused([_other_timezone(stored, wanted)])
+
+    def shown(self, path: Path) -> str:
+        """A file's name as messages show it: relative to the books where it lies in them."""
+        try:
+            return path.resolve().relative_to(self.root.resolve()).as_posix()
+        except ValueError:
+            return str(path)
+
+    # ── allocate, invoice, journal ──────────────────────────────────────────────────────────────────────────────────────
+
+    def allocate(
+        self, month: Month, *, engine_name: str = DEFAULT, allow_unpriced: bool = False, record: bool = True
+    ) -> tuple[MonthCharges, tuple[Invoice, ...]]:
+        """Run the corridor for a month; `record` its result in the ledger, where it supersedes the month's last one."""
+        parts = self.ledger.parts(month)
+        paths = self.store.paths(parts)
+        of_month = {part.file_sha256 for part in parts}
+        files = [file for file in self.ledger.files() if file.sha256 in of_month]
+        inputs = MonthInputs(
+            month=month,
+            organisation=self.organisation,
+            books=self._frozen(),
+            group=lambda query: engine(engine_name).group(paths, query),
+            files=files,
+            evals=self.evals,
+            rates=self.rates,
+            buffer_opening=self._buffer_opening(month),
+            allow_unpriced=allow_unpriced,
+            notices=tuple(_notices(month, files, bool(parts))),
+        )
+        try:
+            charges, documents = run_month(inputs)
+        except Refused as refused:
+            raise Refused([self._with_rows(problem, paths, files) for problem in refused.problems]) from None
+        if record:
+            with self.ledger.write() as ledger:
+                for book in inputs.books:
+                    if book.published is not None:
+                        ledger.freeze_book(book.name, book.sha256, book.file)
+                ledger.record_month(charges)
+        return charges, documents
+
+    def issue(
+        self, month: Month, *, record: bool = True, engine_name: str = DEFAULT
+    ) -> tuple[MonthCharges, tuple[Invoice, ...]]:
+        """The month's documents with their numbers, which are given for ever (rule L5); a draft price book issues nothing."""
+        charges, documents = self.allocate(month, record=record, engine_name=engine_name)
+        self._refuse_drafts(charges)
+        self._refuse_unposted(charges)
+        if record:
+            with self.ledger.write() as ledger:
+                for each in documents:
+                    if each.kind == "invoice":
+                        ledger.number_invoice(each.entity, SERIES, month.year, month, each.team)
+        given = {n.team: invoice_number(n.entity, n.year, n.sequence) for n in self.ledger.invoice_numbers(month)}
+        return charges, with_numbers(documents, given)
+
+    def journal(self, month: Month, *, record: bool = True, engine_name: str = DEFAULT) -> MonthCharges:
+        """The month's charges with the entries to post; refused with a draft price book or across legal entities (L6)."""
+        charges, _ = self.allocate(month, record=record, engine_name=engine_name)
+        self._refuse_drafts(charges)
+        self._refuse_unposted(charges)
+        return charges
+
+    def _frozen(self) -> tuple[PriceBook, ...]:
+        """The price books, none of which was edited after it was published (rule P1)."""
+        frozen = self.ledger.frozen_books()
+        edited = [book for book in self.pricebooks if frozen.get(book.name, book.sha256) != book.sha256]
+        if edited:
+            raise Refused([edited_book(book.name, book.file, frozen[book.name]) for book in edited])
+        return self.pricebooks
+
+    def _buffer_opening(self, month: Month) -> Money:
+        currency = self.organisation.currency
+        stated = floored(self.organisation.buffer_opening, currency)
+        return stated + Money(self.ledger.contributions(month), currency)
+
+    def _with_rows(self, problem: Problem, paths: Sequence[Path], files: Sequence[LoadedFile]) -> Problem:
+        """Name the first stored rows that a problem is about, as file:line (rule P2)."""
+        if not problem.rows:
+            return problem
+        count, first = rows.find(paths, dict(problem.rows), limit=3)
+        names = {file.sha256: file.name for file in files}
+        places = [self._line_of(names[sha256], record) for sha256, record in first]
+        more = f" and {count - len(places)} more" if count > len(places) else ""
+        return replace(problem, excerpt=f"rows {', '.join(places)}{more}")
+
+    def _line_of(self, name: str, record: int) -> str:
+        """file:line of a record while the export is still there; its ordinal otherwise."""
+        path = self.root / name
+        lines = self.store.lines_of(path, [record]) if path.is_file() else {}
+        return f"{name}:{lines[record]}" if record in lines else f"{name} record {record}"
+
+    def _refuse_drafts(self, charges: MonthCharges) -> None:
+        drafts = [book for book in charges.books if book.published is None]
+        if drafts:
+            raise Refused([_draft(book) for book in drafts])
+
+    def _refuse_unposted(self, charges: MonthCharges) -> None:
+        unposted = [replace(each, severity="error") for each in charges.notices if each.code == UNPOSTED]
+        if unposted:
+            raise Refused(unposted)
+
+    # ── documents ───────────────────────────────────────────────────────────────────────────────────────────────────────
+
+    def write_documents(
+        self, documents: Sequence[Invoice], formats: Sequence[str], *, dry_run: bool = False, advance: Advance | None = None
+    ) -> list[Path]:
+        """Each document in each format, all of them or none: out/MONTH/invoices/ and out/MONTH/statements/."""
+        from finledger.resources import shipped
+        from finledger.write import invoice as writers
+        from finledger.write.files import safe_name, write_all
+        from finledger.write.templates import Templates
+
+        templates = Templates([self.root / "templates", shipped("templates")])
+        contents = {}
+        for each in documents:
+            folder = self.root / "out" / str(each.month) / f"{each.kind}s"
+            name = f"{each.number}-{safe_name(each.team)}" if each.kind == "invoice" else safe_name(each.team)
+            for format in formats:
+                contents[folder / f"{name}{writers.suffix(format)}"] = writers.render(format, each, templates)
+                if advance is not None:
+                    advance(1)
+        if not dry_run:
+            write_all(contents)
+        return list(contents)
+
+    def write_journal(self, charges: MonthCharges, formats: Sequence[str], *, dry_run: bool = False) -> list[Path]:
+        """The month's entries in each format: out/MONTH/journal/MONTH.csv, …; nothing where nothing is posted."""
+        from finledger.write import journal as writers
+        from finledger.write.files import write_all
+
+        if not charges.entries:
+            return []
+        journal = writers.Journal(self.organisation.books, charges.month, charges.currency, charges.entries)
+        folder = self.root / "out" / str(charges.month) / "journal"
+        contents = {folder / f"{charges.month}{writers.suffix(name)}": writers.render(name, journal) for name in formats}
+        if not dry_run:
+            write_all(contents)
+        return list(contents)
+
+    # ── what is loaded ──────────────────────────────────────────────────────────────────────────────────────────────────
+
+    def months(self) -> tuple[Month, ...]:
+        """Every month that has usage or charges."""
+        return tuple(sorted({part.month for part in self.ledger.parts() if part.month} | set(self.ledger.months())))
+
+    def waiting(self) -> list[str]:
+        """The files of the inbox whose content is not loaded yet."""
+        from finledger.read.opened import content_hash
+
+        known = {file.sha256 for file in self.ledger.files()}
+        return [self.shown(path) for path in self.inbox() if content_hash(path) not in known]
+
+    def status(self) -> list[dict[str, object]]:
+        """Every month with what stands in it and the command that comes next ("" when none does)."""
+        parts = self.ledger.parts()
+        found: list[dict[str, object]] = []
+        for month in self.months():
+            run = self.ledger.current_run(month)
+            lines = self.ledger.charge_rows(month) if run is not None else ()
+            currency = self.organisation.currency
+            numbers = self.ledger.invoice_numbers(month)
+            loose = total((line.amount for line in lines if line.key.team == UNALLOCATED), currency)
+            written = (self.root / "out" / str(month) / "journal").is_dir()
+            steps = (("allocate", run is not None), ("invoice", bool(numbers)), ("journal", written))
+            following = next((name for name, done in steps if not done), "")
+            found.append(
+                {
+                    "month": str(month),
+                    "rows": sum(part.rows for part in parts if part.month == month),
+                    "charged": str(total((line.amount for line in lines), currency)) if run is not None else None,
+                    "unallocated": str(loose) if run is not None else None,
+                    "invoices": len(numbers),
+                    "next": f"finledger {following} --month {month}" if following else "",
+                }
+            )
+        return found
+
+    def usage_summary(self, month: Month | None = None) -> list[dict[str, object]]:
+        """Rows and sums by month and source."""
+        months = [month] if month is not None else self.months()
+        return [
+            {"month": str(each), **row} for each in months for row in rows.summary(self.store.paths(self.ledger.parts(each)))
+        ]
+
+    def quarantine(self) -> list[dict[str, object]]:
+        """Every rejected record with its reason and where it stands."""
+        names = {file.sha256: file.name for file in self.ledger.files()}
+        found = []
+        for part in self.ledger.parts(rejected=True):
+            for row in rows.quarantined(self.store.paths([part])):
+                line = row["line"]
+                where = f"{names[part.file_sha256]}:{line}" if line else f"{names[part.file_sha256]} record {row['record']}"
+                found.append({"where": where, **{name: row[name] for name in ("record", "column", "value", "reason")}})
+        return found
+
+
+def _needed(outcome: Outcome[Any]) -> Any:
+    """The rows of a reader that found no error; warnings of text files are for `pricebook lint`, not for every run."""
+    if outcome.errors or outcome.rows is None:
+        raise Refused(outcome.problems)
+    return outcome.rows
+
+
+def _again(file: LoadedFile, shown: str) -> LoadedFile:
+    """What loading known content does: every record is a duplicate."""
+    return replace(file, name=shown, accepted=0, aggregate=0, rejected=0, duplicate=file.read)
+
+
+def _twice(file: StagedFile, shown: str) -> LoadedFile:
+    """A second copy of a file in the same load."""
+    return LoadedFile(file.sha256, shown, file.format, file.source, file.size, file.read, 0, file.read, 0, 0)
+
+
+def _notices(month: Month, files: Sequence[LoadedFile], loaded: bool) -> Iterator[Problem]:
+    if not loaded:
+        yield Problem(
+            "month-not-loaded",
+            f"no usage of {month} is loaded",
+            SourceRef("usage"),
+            remedy="run `finledger load` with the month's exports; only seats and fixed pools are charged without them",
+            severity="warning",
+        )
+    for file in files:
+        if file.rejected:
+            yield Problem(
+                "rows-in-quarantine",
+                f"{file.rejected} of {file.read} records of {file.name} are in quarantine and not charged",
+                SourceRef(file.name),
+                remedy="see them with `finledger usage quarantine`, mend the export and load it again",
+                severity="warning",
+            )
+
+
+def _draft(book: PriceBook) -> Problem:
+    return Problem(
+        "pricebook-draft",
+        f"price book {book.name} is a draft: what it prices can be looked at, not issued or posted",
+        SourceRef(book.file, 1),
+        remedy="add the line `published: DATE`; from then on the book is frozen",
+    )
+
+
+def _other_timezone(stored: str, wanted: str) -> Problem:
+    return Problem(
+        "timezone-changed",
+        f"the books are in {wanted}, but their usage was loaded in {stored}: rows near midnight would change month",
+        SourceRef(SETTINGS),
+        remedy=f"write `timezone: {stored}` again, or load everything into new books",
+    )

@@ -1,0 +1,66 @@
+"""A month's charges as FOCUS cost and usage rows, so that any FOCUS tool can read what was charged internally.
+
+One row a charge line: its cost is its quantity x its unit price, rounded once. The organisation's platform is the provider,
+the team is the sub account. Our own words are `x_` columns, as the specification asks; `x_Components` is the line's split.
+"""
+
+from __future__ import annotations
+
+from finledger.core.model import ChargeLine, MonthCharges, Organisation
+from finledger.write.figures import csv_bytes, plain
+
+COLUMNS = (
+    "BilledCost", "EffectiveCost", "ListCost", "ContractedCost", "BillingCurrency", "BillingAccountId", "BillingAccountName",
+    "ProviderName", "PublisherName", "InvoiceIssuerName", "HostProviderName", "ServiceProviderName", "ServiceName",
+    "ServiceCategory", "BillingPeriodStart", "BillingPeriodEnd", "ChargePeriodStart", "ChargePeriodEnd", "ChargeCategory",
+    "ChargeClass", "ChargeDescription", "ChargeFrequency", "ConsumedQuantity", "ConsumedUnit", "PricingCategory",
+    "PricingQuantity", "PricingUnit", "ListUnitPrice", "ContractedUnitPrice", "SkuId", "SkuPriceId", "SubAccountId",
+    "SubAccountName", "Tags", "x_Components", "x_CostCenter", "x_Feature", "x_LineId", "x_Model", "x_PriceVersion", "x_Stage",
+    "x_WorkloadType",
+)  # fmt: skip
+UNITS = {"action": "Actions", "gpu_hour": "Hours", "GB": "GB", "GiB": "GiB", "seat": "Seats", "month": "Months"}
+_PURCHASES = frozenset({"seat", "shared"})
+
+
+def focus_csv(charges: MonthCharges, organisation: Organisation) -> bytes:
+    start, end = (f"{moment:%Y-%m-%dT%H:%M:%SZ}" for moment in charges.month.bounds(organisation.timezone))
+    name = organisation.books
+    account = (organisation.currency, *(name,) * 8, "AI and Machine Learning", start, end, start, end)
+    return csv_bytes(COLUMNS, [_cells(line, account) for line in charges.lines])
+
+
+def _cells(line: ChargeLine, account: tuple[str, ...]) -> tuple[str, ...]:
+    key = line.key
+    purchase = key.kind in _PURCHASES
+    metered = not purchase and line.unit != "month"
+    unit, quantity, price, cost = UNITS[line.unit], plain(line.quantity), plain(line.unit_price), str(line.amount)
+    # a shared line charges its team's part: its unit price is that of the gross, so it is no price of this cost (rule C1)
+    priced = price if line.funding == "consumer" else ""
+    return (
+        *(cost,) * 4,
+        *account,
+        "Purchase" if purchase else "Usage",
+        "",
+        " ".join(filter(None, (key.item or key.kind, key.model))),
+        "Recurring" if purchase else "Usage-Based",
+        quantity if metered else "",
+        unit if metered else "",
+        "Standard",
+        quantity,
+        unit,
+        priced,
+        priced,
+        key.item,
+        f"{key.price_version}/{key.item}" if key.price_version else "",
+        key.team,
+        key.team,
+        "{}",
+        "{" + ", ".join(f'"{component}": "{part}"' for component, part in line.components) + "}",
+        key.cost_center,
+        key.feature,
+        line.line_id,
+        key.model,
+        key.price_version,
+        line.stage,
+        key.workload_type,
+    )

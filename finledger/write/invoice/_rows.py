@@ -1,0 +1,90 @@
+"""How an invoice's lines and features are grouped and said in a row: shared by the view and the workbook."""
+
+from __future__ import annotations
+
+from finledger.core.model import ChargeLine, Disclosure, FeatureQuality, Invoice, LineKey
+from finledger.core.money import Money, significant, total
+from finledger.write import text
+from finledger.write.invoice import _words as words
+
+
+def lines_by_feature(invoice: Invoice) -> list[tuple[str, Money, tuple[ChargeLine, ...]]]:
+    """(feature's name for people, subtotal, its lines), in the invoice's order; lines without a feature last."""
+    grouped: dict[str, list[ChargeLine]] = {}
+    for line in invoice.lines:
+        grouped.setdefault(line.key.feature, []).append(line)
+    return [
+        (feature_name(feature), total((line.amount for line in grouped[feature]), invoice.currency), tuple(grouped[feature]))
+        for feature in sorted(grouped, key=lambda name: not name)
+    ]
+
+
+def charged_by_feature(invoice: Invoice) -> list[tuple[str, Money, FeatureQuality | None]]:
+    """(feature, what this document charges for it, its quality or None), ending with what has no feature.
+
+    The charges add up to the document's total. A feature that is charged and has no record of quality is not left out.
+    """
+    charged: dict[str, Money] = {}
+    for line in invoice.lines:
+        charged[line.key.feature] = charged.get(line.key.feature, Money(0, invoice.currency)) + line.amount
+    records = {record.feature: record for record in invoice.quality}
+    names = sorted(set(charged) | set(records), key=lambda name: (not name, name))
+    return [(name, charged.get(name, Money(0, invoice.currency)), records.get(name)) for name in names]
+
+
+def feature_name(feature: str) -> str:
+    return text.shown(feature) or words.NO_FEATURE
+
+
+def quality_texts(record: FeatureQuality | None, currency: str) -> tuple[str, str, str]:
+    """Coverage, freshness, cost per correct task, as rule Q4 shows them."""
+    coverage = record.coverage if record else None
+    freshness = record.in_distribution if record else None
+    cost = record.cost_per_correct_task if record else None
+    return (
+        words.NOT_TRACKED if coverage is None else text.percent(coverage),
+        words.NOT_TRACKED if freshness is None else text.percent(freshness),
+        words.NOT_MEASURABLE if cost is None else f"{text.plain(significant(cost))} {currency}",
+    )
+
+
+def evidence(record: FeatureQuality | None, charged: Money) -> str:
+    """What stands behind a feature's figures: its tasks, its multiplier, and other teams' part of it."""
+    if record is None:
+        return ""
+    said = []
+    if record.graded and record.correct is not None:
+        said.append(f"{record.correct:,} of {record.graded:,} graded tasks correct")
+    if record.tasks is not None:
+        said.append(f"{record.tasks:,} tasks")
+    if record.multiplier is not None and record.multiplier != 1:
+        said.append(f"price × {text.plain(significant(record.multiplier))}")
+    if record.total != charged:
+        said.append(f"all teams {text.money(record.total)}")
+    return ", ".join(said)
+
+
+def details(line: ChargeLine, invoice: Invoice, gross_by_key: dict[LineKey, Disclosure]) -> tuple[str, ...]:
+    """A line's small print. What is the same on every line of the document is said once, elsewhere."""
+    key = line.key
+    said = [words.KINDS.get(key.kind, "")] if key.item else []
+    if len(invoice.cost_centers) > 1:
+        said.append(text.shown(key.cost_center))
+    if key.service_month != invoice.month:
+        said.append(f"for {text.month(key.service_month)}")
+    if len(invoice.pricebooks) > 1:
+        said.append(text.shown(key.price_version))
+    if key in gross_by_key:
+        said.append(f"the team's part of {text.money(gross_by_key[key].gross)}")
+    counted = [f"{line.tokens[bucket]:,} {name}" for bucket, name in words.BUCKETS.items() if line.tokens.get(bucket)]
+    if counted:
+        said.append(f"{text.joined(counted)} tokens")
+    if line.token_cost is not None and line.tokens:
+        said.append(f"the tokens cost {text.cost(line.token_cost, invoice.currency)}")
+    if line.failed:
+        said.append(f"{line.failed:,} failed")
+    return tuple(filter(None, said))
+
+
+def item_name(key: LineKey) -> str:
+    return text.shown(key.item) or words.KINDS.get(key.kind, key.kind).capitalize()

@@ -1,0 +1,111 @@
+"""What stands on a document in words: titles, what a component is, how a unit is called. One place, every format."""
+
+from __future__ import annotations
+
+from finledger.core.model import Invoice
+from finledger.core.money import Money
+from finledger.write import text
+
+NOT_TRACKED = "not tracked"
+NOT_MEASURABLE = "not measurable"
+NO_FEATURE = "(no feature)"
+PRO_FORMA = "PRO FORMA"
+QUALITY_COLUMNS = ("Feature", "Charged", "Coverage", "Freshness", "Cost per correct task")
+
+# A component's name, and what a person who did not write the price book needs to know about it (rules P3, C1, Q1-Q3, B1).
+COMPONENTS = {
+    "base": ("Usage", "what the models cost at the price book's rates"),
+    "overhead": ("Overhead", "gateway, retrieval and observability, as a rate on usage"),
+    "registry": ("Registry", "the model and prompt registry, carved out of or added to the overhead"),
+    "buffer": ("Bursting buffer", "surcharge paid into the fund that bears bursts"),
+    "coverage_premium": ("Coverage premium", "for features tested too little; paid back when coverage reaches its target"),
+    "freshness_premium": ("Freshness premium", "for traffic that has drifted away from the tests"),
+    "coverage_credit": ("Coverage credit", "earlier coverage premium paid back"),
+    "gpu": ("GPU time", "accelerator-hours used"),
+    "gpu_idle": ("Idle GPU time", "reserved accelerator-hours that nobody used"),
+    "egress": ("Data transfer", "data leaving its zone or the cloud"),
+    "passthrough": ("Pass-through", "providers' cost charged on as it is"),
+    "seat": ("Seats", "seats at their monthly fee"),
+    "buffer_draw": ("Buffer draw", "borne by the bursting buffer instead of the team"),
+    "buffer_true_up": ("Buffer true-up", "settlement of the bursting buffer at the quarter's end"),
+    "buffer_rebate": ("Buffer rebate", "bursting buffer paid back at the quarter's end"),
+    "shared": ("Shared pools", "the team's part of costs that several teams share"),
+    "adjustment": ("Adjustments", "corrections of earlier documents"),
+}
+KINDS = {
+    "gpu": "GPU time",
+    "gpu_idle": "idle GPU time",
+    "egress": "data transfer",
+    "passthrough": "passed through at cost",
+    "seat": "seats",
+    "shared": "shared pool",
+    "coverage_premium": "coverage premium",
+    "freshness_premium": "freshness premium",
+    "coverage_credit": "coverage credit",
+    "buffer_draw": "buffer draw",
+}
+UNITS = {"gpu_hour": "GPU-hour"}
+BUCKETS = {
+    "input_tokens": "input",
+    "cached_input_tokens": "cached input",
+    "cache_write_tokens": "cache write",
+    "output_tokens": "output",
+    "reasoning_tokens": "reasoning",
+}
+
+
+def title(invoice: Invoice) -> str:
+    if invoice.kind == "statement":
+        return "Pro-forma statement"
+    return "Credit note" if invoice.total.minor < 0 else "Invoice"
+
+
+def sentence(invoice: Invoice) -> str:
+    """What the document says, in one sentence, before any table."""
+    team, month, currency = text.shown(invoice.team), text.month(invoice.month), invoice.currency
+    would = invoice.kind == "statement"
+    size = text.money(-invoice.total if invoice.total.minor < 0 else invoice.total)
+    if invoice.total.minor < 0:
+        says = f"Team {team} {'would get' if would else 'gets'} back {size} {currency} for {month}"
+    elif invoice.total.minor == 0:
+        says = f"Team {team} {'would owe' if would else 'owes'} nothing for {month}"
+    else:
+        says = f"Team {team} {'would owe' if would else 'owes'} {size} {currency} for {month}"
+    return says + _against_budget(invoice.variance, invoice.budget)
+
+
+def _against_budget(variance: Money | None, budget: Money | None) -> str:
+    if variance is None or budget is None:
+        return "; it has no budget for the month."
+    if not variance:
+        return f": exactly its budget of {text.money(budget)}."
+    size = text.money(variance if variance.minor > 0 else -variance)
+    return f": {size} {'over' if variance.minor > 0 else 'under'} its budget of {text.money(budget)}."
+
+
+def stage(invoice: Invoice) -> str:
+    said = invoice.stage.capitalize()
+    return f"{said} (adopted: the books began at this stage)" if invoice.adopted else said
+
+
+def standing(invoice: Invoice) -> str:
+    """What kind of paper this is, for whoever files it."""
+    if invoice.kind == "statement":
+        return "This pro-forma statement is for information: nothing is posted and nothing is owed."
+    issuer, entity = text.shown(invoice.issuer), text.shown(invoice.entity)
+    if invoice.entity in ("", invoice.issuer):
+        inside = f" inside {entity}" if entity else ""
+        return f"This document is an internal allocation of cost{inside}; it is not a tax invoice."
+    return (
+        f"This document supports the intercompany charge from {issuer} to {entity}; where the law asks for a tax invoice, "
+        "that is a document of its own."
+    )
+
+
+def question(invoice: Invoice) -> str:
+    """How to question a line: what to quote, and to whom (rule L5)."""
+    return (
+        f"To question a line, give team {text.shown(invoice.platform_team)} the number of this document and the line's id, "
+        "the small code that begins with L. Each line id can be traced to its line of the price book and to the rows of "
+        "usage behind it, and stays the same however often the document is made again."
+    )

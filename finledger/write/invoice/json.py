@@ -1,0 +1,153 @@
+"""A document for programs: every field of the `Invoice`, exact, amounts and quantities as decimal strings.
+
+schema            1
+title             Invoice | Credit note | Pro-forma statement
+number, kind      kind: invoice | statement
+pro_forma         true on a statement: nothing is posted
+summary           the document in one sentence
+team, owner, entity, cost_centers, stage, adopted, issuer, platform_team
+month, service_first_day, service_last_day, issue_date
+currency          of every amount
+total, budget, forecast, variance        null where there is no budget or forecast; variance = total - budget
+pricebooks        [{name, sha256}]
+quality           [{feature, charged, total, production, coverage, in_distribution, multiplier, tasks, graded, correct,
+                  correct_tasks, cost_per_correct_task}]: `charged` by this document, `total` and `production` of all
+                  teams; null = not tracked or not measurable; the last two to 6 significant digits
+lines             [{line_id, posting_month, service_month, team, cost_center, feature, item, workload_type, model, kind,
+                  price_version, stage, funding, quantity, unit, unit_price, amount, components, token_cost, failed,
+                  tokens, rules}]: components [{component, amount}], rules [{field, rule}],
+                  the numbers of the rules in finledger.yaml that filled a field
+components        [{component, amount}], the total's subtotals
+disclosures       [{line_id, posting_month, …, price_version, quantity, gross, platform_share, paid}]
+entry_ids         of the journal
+notes             as printed
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+from decimal import Decimal
+from fractions import Fraction
+
+from finledger.core.model import ChargeLine, Disclosure, FeatureQuality, Invoice, LineKey
+from finledger.core.money import Money, significant
+from finledger.write.invoice import _words as words
+from finledger.write.invoice._rows import charged_by_feature
+from finledger.write.templates import Templates
+
+SUFFIX = ".json"
+SCHEMA = 1
+
+
+def render(invoice: Invoice, templates: Templates) -> bytes:
+    text = json.dumps(fields(invoice), indent=2, ensure_ascii=False) + "\n"
+    return text.encode("utf-8", "backslashreplace")  # half a surrogate pair becomes an escape that JSON has, too
+
+
+def fields(invoice: Invoice) -> dict[str, object]:
+    """The document as JSON's own types; the keys are this module's docstring."""
+    return {
+        "schema": SCHEMA,
+        "title": words.title(invoice),
+        "number": invoice.number,
+        "kind": invoice.kind,
+        "pro_forma": invoice.kind == "statement",
+        "summary": words.sentence(invoice),
+        "team": invoice.team,
+        "owner": invoice.owner,
+        "entity": invoice.entity,
+        "cost_centers": list(invoice.cost_centers),
+        "stage": invoice.stage,
+        "adopted": invoice.adopted,
+        "issuer": invoice.issuer,
+        "platform_team": invoice.platform_team,
+        "month": str(invoice.month),
+        "service_first_day": invoice.month.first_day.isoformat(),
+        "service_last_day": invoice.month.last_day.isoformat(),
+        "issue_date": invoice.issue_date.isoformat(),
+        "currency": invoice.currency,
+        "total": _exact(invoice.total),
+        "budget": _exact(invoice.budget),
+        "forecast": _exact(invoice.forecast),
+        "variance": _exact(invoice.variance),
+        "pricebooks": [{"name": name, "sha256": sha256} for name, sha256 in invoice.pricebooks],
+        "quality": [_quality(*row) for row in charged_by_feature(invoice)],
+        "lines": [_line(line) for line in invoice.lines],
+        "components": _components(invoice.components),
+        "disclosures": [_disclosure(disclosure) for disclosure in invoice.disclosures],
+        "entry_ids": list(invoice.entry_ids),
+        "notes": list(invoice.notes),
+    }
+
+
+def _exact(number: Money | Decimal | Fraction | None) -> str | None:
+    if number is None:
+        return None
+    if isinstance(number, Fraction):
+        return format(significant(number), "f")
+    return format(number.amount if isinstance(number, Money) else number, "f")
+
+
+def _components(components: Iterable[tuple[str, Money]]) -> list[dict[str, object]]:
+    return [{"component": component, "amount": _exact(amount)} for component, amount in components]
+
+
+def _key(key: LineKey) -> dict[str, object]:
+    return {
+        "line_id": key.line_id,
+        "posting_month": str(key.posting_month),
+        "service_month": str(key.service_month),
+        "team": key.team,
+        "cost_center": key.cost_center,
+        "feature": key.feature,
+        "item": key.item,
+        "workload_type": key.workload_type,
+        "model": key.model,
+        "kind": key.kind,
+        "price_version": key.price_version,
+    }
+
+
+def _line(line: ChargeLine) -> dict[str, object]:
+    return {
+        **_key(line.key),
+        "stage": line.stage,
+        "funding": line.funding,
+        "quantity": _exact(line.quantity),
+        "unit": line.unit,
+        "unit_price": _exact(line.unit_price),
+        "amount": _exact(line.amount),
+        "components": _components(line.components),
+        "token_cost": _exact(line.token_cost),
+        "failed": line.failed,
+        "tokens": dict(sorted(line.tokens.items())),
+        "rules": [{"field": field, "rule": number} for field, number in line.rules],
+    }
+
+
+def _disclosure(disclosure: Disclosure) -> dict[str, object]:
+    return {
+        **_key(disclosure.key),
+        "quantity": _exact(disclosure.quantity),
+        "gross": _exact(disclosure.gross),
+        "platform_share": _exact(disclosure.platform_share),
+        "paid": _exact(disclosure.paid),
+    }
+
+
+def _quality(feature: str, charged: Money, record: FeatureQuality | None) -> dict[str, object]:
+    return {
+        "feature": feature,
+        "charged": _exact(charged),
+        "total": _exact(record.total) if record else None,
+        "production": _exact(record.production) if record else None,
+        "coverage": _exact(record.coverage) if record else None,
+        "in_distribution": _exact(record.in_distribution) if record else None,
+        "multiplier": _exact(record.multiplier) if record else None,
+        "tasks": record.tasks if record else None,
+        "graded": record.graded if record else None,
+        "correct": record.correct if record else None,
+        "correct_tasks": _exact(record.correct_tasks) if record else None,
+        "cost_per_correct_task": _exact(record.cost_per_correct_task) if record else None,
+    }

@@ -1,0 +1,91 @@
+"""The catalogue of what can go wrong: every folder here is a set of books with a mistake in it, and what is said about it.
+
+A case is named after its problem's code, with `--` and a word more where there are several. `command` holds the commands,
+one a line; the last one's standard error is `expected.txt`, whose first line is its exit code. A case without a
+finledger.yaml or pricebooks/ takes those of `_books/`. `pytest --update-goldens tests/errors` writes what is said anew.
+"""
+
+from __future__ import annotations
+
+import re
+import shlex
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from finledger.cli._run import run
+
+HERE = Path(__file__).parent
+PACKAGE = HERE.parents[1] / "finledger"
+BASE = HERE / "_books"
+CASES = sorted(path.name for path in HERE.iterdir() if (path / "command").is_file())
+NOT_BOOKS = ("command", "expected.txt")
+# the files whose problems all have their case here; the first word in a call of these names is a problem's code
+CATALOGUED = (
+    *(f"read/{name}.py" for name in "yaml_lines values fields tables settings pools pricebook evals rates".split()),
+    "core/lint.py",
+)
+CODE = re.compile(r'(?:Problem|WrongValue|refuse|report|problem|_problem|_warning)\(\s*f?"([a-z]+(?:-[a-z0-9]+)+)"')
+SECOND = re.compile(r'_problem\(second, folder, "([a-z-]+)"')
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_case(
+    case: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], request
+) -> None:
+    books = lay_out(HERE / case, tmp_path / "books")
+    monkeypatch.chdir(books)
+    monkeypatch.setenv("NO_COLOR", "1")
+    commands = [shlex.split(line) for line in (HERE / case / "command").read_text(encoding="utf-8").splitlines() if line]
+    for words in commands[:-1]:
+        assert run(words[1:]) == 0, f"{shlex.join(words)} is there to prepare the case, and failed"
+    capsys.readouterr()
+    before = dict(contents(books))
+    code = run(commands[-1][1:])
+    said = capsys.readouterr().err.replace(str(books), ".")
+    if code != 0:
+        assert dict(contents(books)) == before, "a command that fails writes nothing outside store/"
+    got = f"exit {code}\n{said}"
+    expected = HERE / case / "expected.txt"
+    if request.config.getoption("--update-goldens"):
+        expected.write_text(got, encoding="utf-8")
+    assert got == expected.read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_case__is_what_it_is_called(case: str) -> None:
+    """The folder's code is in what is printed, with a place, and every error says what to do."""
+    said = (HERE / case / "expected.txt").read_text(encoding="utf-8")
+    assert f"[{case.partition('--')[0]}] " in said
+    assert str(HERE) not in said and "/tmp" not in said
+    for problem in re.split(r"^(?=error\[)", said, flags=re.MULTILINE)[1:]:
+        assert "\n  → " in problem, f"no remedy: {problem}"
+
+
+def test_catalogue__has_every_code() -> None:
+    known = {case.partition("--")[0] for case in CASES}
+    missing = {code: name for name in CATALOGUED for code in codes(PACKAGE / name) if code not in known}
+    assert missing == {}
+
+
+def lay_out(case: Path, books: Path) -> Path:
+    """A writable copy of the case's files, over those of `_books/` that it does not have itself."""
+    shutil.copytree(case, books, ignore=shutil.ignore_patterns(*NOT_BOOKS))
+    for path in BASE.iterdir():
+        if not (books / path.name).exists():
+            (shutil.copytree if path.is_dir() else shutil.copy)(path, books / path.name)
+    return books
+
+
+def contents(books: Path) -> Iterator[tuple[str, bytes]]:
+    for path in sorted(books.rglob("*")):
+        inside = path.relative_to(books)
+        if inside.parts[0] != "store":
+            yield inside.as_posix(), path.read_bytes() if path.is_file() else b""
+
+
+def codes(source: Path) -> set[str]:
+    text = source.read_text(encoding="utf-8")
+    return {*CODE.findall(text), *SECOND.findall(text)}

@@ -1,0 +1,169 @@
+"""Documents made by hand, with the names and amounts that break documents. The sums are written out beside them."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import date
+from decimal import Decimal
+from fractions import Fraction
+
+from finledger.core.model import ChargeLine, Disclosure, FeatureQuality, Invoice, LineKey
+from finledger.core.money import Money
+from finledger.core.period import Month
+
+JULY = Month(2026, 7)
+SHA = "3f8a0c1d5b7e9f2a4c6d8e0b1a3f5c7d9e1b3a5c7f9d0e2b4a6c8f0d1e3b5a79"
+AWKWARD = "R&D <b>"
+FORMULA = "=1+1"
+LONG = "answers-for-field-engineers-who-ask-in-the-customers-own-words-and-language-日本"
+
+
+def usd(text: str) -> Money:
+    return Money(int(Decimal(text) * 100), "USD")
+
+
+def line(
+    feature: str,
+    item: str,
+    kind: str,
+    quantity: str,
+    unit: str,
+    unit_price: str,
+    components: dict[str, Money],
+    model: str = "",
+    cost_center: str = "cc-4815",
+    workload_type: str = "inference",
+    funding: str = "consumer",
+    token_cost: str | None = None,
+    failed: int = 0,
+    tokens: dict[str, int] | None = None,
+) -> ChargeLine:
+    key = LineKey(AWKWARD, cost_center, feature, item, workload_type, model, kind, "2026-Q3.v1", JULY, JULY)
+    parts = list(components.values())
+    return ChargeLine(
+        key=key,
+        stage="chargeback",
+        quantity=Decimal(quantity),
+        unit=unit,
+        unit_price=Decimal(unit_price),
+        amount=Money(sum(part.minor for part in parts), parts[0].currency),
+        components=tuple(components.items()),
+        funding=funding,
+        token_cost=None if token_cost is None else Decimal(token_cost),
+        failed=failed,
+        tokens=tokens or {},
+        rules=(("feature", 3),),
+    )
+
+
+CHAT = line(  # 100,000 x 0.011123 = 1,112.30
+    FORMULA, "chat_call", "action", "100000", "action", "0.011123",
+    {"base": usd("930.00"), "overhead": usd("134.63"), "registry": usd("4.88"), "buffer": usd("42.79")},
+    model="gpt-large", token_cost="930.0012345678", failed=12,
+    tokens={"input_tokens": 150_000_000, "output_tokens": 40_000_000},
+)  # fmt: skip
+EVAL = line(  # 1,001 x 0.011123 = 11.134123 -> 11.13 gross, of which 5.56 is the platform's and 5.57 the team's
+    FORMULA, "eval_run", "action", "1001", "action", "0.011123",
+    {"base": usd("4.66"), "overhead": usd("0.67"), "registry": usd("0.02"), "buffer": usd("0.22")},
+    model="gpt-large", workload_type="evaluation", funding="shared", tokens={"input_tokens": 1_501_500},
+)  # fmt: skip
+STEP = line(  # metered: 1/3 of a cent and a bit, shown to 12 places; 7,000 x 0.003361428571 = 23.53
+    LONG, "agent_step", "action", "7000", "action", "0.00336142857142857",
+    {"base": usd("19.67"), "overhead": usd("2.85"), "registry": usd("0.10"), "buffer": usd("0.91")},
+    model="claude|`mid`", tokens={"cached_input_tokens": 9_000_000, "output_tokens": 1_200_000},
+)  # fmt: skip
+PREMIUM = line(  # 19.67 x 0.25
+    LONG, "agent_step", "coverage_premium", "19.67", "USD", "0.25", {"coverage_premium": usd("4.92")}, model="claude|`mid`"
+)
+UNTRACKED = line(
+    "autosuggest", "retrieval_call", "action", "12", "action", "0.0005", {"base": usd("0.01")}, model="embed-small"
+)
+GPU = line("", "h100", "gpu", "12.5", "gpu_hour", "24", {"gpu": usd("300.00")}, workload_type="training")
+EGRESS = line("", "cross-zone", "egress", "1024.125", "GB", "0.08", {"egress": usd("81.93")}, workload_type="")
+SEAT = line(
+    "", "assistant", "seat", "40", "seat", "30.00", {"seat": usd("1200.00")}, workload_type="", cost_center="cc-4900"
+)
+POOL = line("", "notebooks", "shared", "1", "month", "-45.25", {"shared": usd("-45.25")}, workload_type="")
+LINES = (CHAT, EVAL, STEP, PREMIUM, UNTRACKED, GPU, EGRESS, SEAT, POOL)
+# 1,112.30 + 5.57 + 23.53 + 4.92 + 0.01 + 300.00 + 81.93 + 1,200.00 - 45.25 = 2,683.01
+TOTAL = usd("2683.01")
+
+DISCLOSURES = (
+    Disclosure(EVAL.key, Decimal(1001), usd("11.13"), usd("5.56"), usd("5.57")),
+    Disclosure(
+        replace(EVAL.key, item="judge_call", model="judge-large"), Decimal(2002), usd("8.40"), usd("8.40"), usd("0.00")
+    ),
+)
+QUALITY = (
+    FeatureQuality(
+        FORMULA, usd("1117.87"), usd("1112.30"), Decimal("0.85"), Decimal("0.915"), Decimal(1), 90_000, 1_000, 950,
+        Fraction(85_500), Fraction(111_230, 100) / 85_500,
+    ),
+    FeatureQuality(LONG, usd("5028.45"), usd("5000.00"), Decimal("0.5"), None, Decimal("1.25"), 4_000, None, None),
+)  # fmt: skip
+
+
+def subtotals(lines: tuple[ChargeLine, ...]) -> tuple[tuple[str, Money], ...]:
+    sums: dict[str, Money] = {}
+    for each in lines:
+        for component, amount in each.components:
+            sums[component] = sums[component] + amount if component in sums else amount
+    return tuple(sums.items())
+
+
+INVOICE = Invoice(
+    number="2026-000017",
+    kind="invoice",
+    team=AWKWARD,
+    stage="chargeback",
+    adopted=True,
+    owner="research-leads@northwind.example",
+    entity="",
+    cost_centers=("cc-4815", "cc-4900"),
+    month=JULY,
+    issue_date=date(2026, 8, 1),
+    currency="USD",
+    issuer="Northwind AI platform",
+    platform_team="ai-platform",
+    pricebooks=(("2026-Q3.v1", SHA),),
+    lines=LINES,
+    components=subtotals(LINES),
+    total=TOTAL,
+    budget=usd("2500.00"),
+    forecast=usd("2400.00"),
+    disclosures=DISCLOSURES,
+    quality=QUALITY,
+    entry_ids=("2026-07-0017", "2026-07-0018"),
+    notes=("The price of gpt-large changed on 16 July.",),
+)
+STATEMENT = replace(
+    INVOICE, number="2026-07-r-d-b", kind="statement", stage="showback", adopted=False, entry_ids=(), budget=None,
+    forecast=None, notes=(),
+)  # fmt: skip
+
+
+def only(*lines: ChargeLine, currency: str = "USD", **fields: object) -> Invoice:
+    """The sample with other lines, in their currency, and nothing beside them."""
+    whole = Money(sum(each.amount.minor for each in lines), currency)
+    return replace(
+        INVOICE, lines=lines, components=subtotals(lines), total=whole, currency=currency, budget=None, forecast=None,
+        disclosures=(), quality=(), notes=(), **fields,
+    )  # fmt: skip
+
+
+CREDIT_NOTE = only(replace(POOL), number="2026-000018", adopted=False)
+YEN = only(
+    line(FORMULA, "chat_call", "action", "123456789", "action", "1.5", {"base": Money(185185184, "JPY")}), currency="JPY"
+)
+DINAR = only(line(FORMULA, "chat_call", "action", "2", "action", "0.0005", {"base": Money(1, "KWD")}), currency="KWD")
+HUGE = only(line(FORMULA, "chat_call", "action", "1", "action", "1", {"base": Money(12345678901234567890, "USD")}))
+NOTHING = only()
+ALL = {
+    "invoice": INVOICE,
+    "statement": STATEMENT,
+    "credit-note": CREDIT_NOTE,
+    "yen": YEN,
+    "dinar": DINAR,
+    "huge": HUGE,
+    "nothing": NOTHING,
+}

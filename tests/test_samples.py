@@ -1,0 +1,293 @@
+"""The samples are what they say: the articles' sums to the cent, and a company whose quarter runs under every law."""
+
+from __future__ import annotations
+
+import csv
+import gzip
+import io
+import json
+import os
+import runpy
+import shutil
+import subprocess
+import sys
+from decimal import Decimal
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+REPOSITORY = Path(__file__).resolve().parent.parent
+SAMPLES = REPOSITORY / "samples"
+COMPANY = SAMPLES / "kestrel-freight"
+MONTHS = ("2026-07", "2026-08", "2026-09")
+CHARGEBACK = ("customer-care", "customs-docs", "pricing-science", "route-planning")
+PRO_FORMA = ("people-ops", "sales-enablement", "warehouse-vision")
+ENGINES = ("reference", "duckdb")
+
+
+def finledger(*words: str, books: Path) -> str:
+    """Run a command as a user does; what it printed. A command that fails fails the test with what it said."""
+    command = [sys.executable, "-c", "from finledger.cli import main; main()", *words, "--books", str(books)]
+    environment = {**os.environ, "PYTHONPATH": str(REPOSITORY)}
+    done = subprocess.run(command, capture_output=True, text=True, env=environment, timeout=300)
+    assert done.returncode == 0, f"finledger {' '.join(words)} ended with {done.returncode}\n{done.stdout}\n{done.stderr}"
+    return done.stdout
+
+
+def as_json(*words: str, books: Path) -> dict[str, Any]:
+    result: dict[str, Any] = json.loads(finledger(*words, "--format", "json", books=books))
+    return result
+
+
+def copied(sample: str, folder: Path) -> Path:
+    return shutil.copytree(SAMPLES / sample, folder / sample, ignore=shutil.ignore_patterns("store", "out"))
+
+
+def line_amounts(charges: dict[str, Any], **wanted: str) -> Decimal:
+    """The sum of the lines (not their components) whose fields are these."""
+    lines = {row["line_id"]: row for row in charges["charges"]}
+    chosen = (row for row in lines.values() if all(row[name] == value for name, value in wanted.items()))
+    return sum((Decimal(row["line_amount"]) for row in chosen), Decimal(0))
+
+
+def usage_sum(books: Path, column: str, **wanted: str) -> Decimal:
+    """The sum of a column of the sample's usage, read here by the standard library alone."""
+    paths = sorted((books / "usage").glob("*.csv"))
+    rows = [row for path in paths for row in csv.DictReader(path.read_text().splitlines())]
+    chosen = (row for row in rows if all(row[name] == value for name, value in wanted.items()))
+    return sum((Decimal(row[column] or 0) for row in chosen), Decimal(0))
+
+
+def per_thousand(amount: Decimal, count: Decimal) -> Decimal:
+    return (amount * 1000 / count).quantize(Decimal("0.01"))
+
+
+# ── the worked examples of the articles ─────────────────────────────────────────────────────────────────────────────────
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+def test_u4__a_month_from_raw_rates(tmp_path: Path, engine: str) -> None:
+    books = copied("u4-inference-team", tmp_path)
+    finledger("load", books=books)
+    charges = as_json("allocate", "--month", "2026-07", "--engine", engine, books=books)
+    assert line_amounts(charges, component="gpu") == Decimal("14860.80")  # 619.2 x 24.00
+    assert line_amounts(charges, item="inference") == Decimal("18600.00")  # 3,000 M x 3.00 + 800 M x 12.00
+    assert line_amounts(charges, component="egress") == Decimal("98.30")  # 1,228.8 GiB x 0.08 = 98.304
+    assert charges["teams"]["fraud-platform"]["total"] == "33559.10"
+    inferences = usage_sum(books, "requests", action="inference")
+    assert inferences == 2_000_000
+    assert per_thousand(line_amounts(charges, item="inference"), inferences) == Decimal("9.30")
+    assert per_thousand(Decimal(charges["teams"]["fraud-platform"]["total"]), inferences) == Decimal("16.78")
+    assert usage_sum(books, "runs_completed") == 4
+    assert Decimal("14860.80") / 4 == Decimal("3715.20")
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+def test_u5__a_blended_invoice_by_fixed_shares(tmp_path: Path, engine: str) -> None:
+    books = copied("u5-shared-pool", tmp_path)
+    finledger("load", books=books)
+    charges = as_json("allocate", "--month", "2026-07", "--engine", engine, books=books)
+    totals = {team: figures["total"] for team, figures in charges["teams"].items()}
+    assert totals == {"training": "21000.00", "inference": "33000.00", "research": "6000.00"}
+    assert {row["component"] for row in charges["charges"]} == {"shared"}
+    runs, completed = usage_sum(books, "runs"), usage_sum(books, "runs_completed")
+    assert (runs, completed) == (17, 14)
+    assert Decimal(totals["training"]) / completed == Decimal("1500.00")
+    assert per_thousand(Decimal(totals["inference"]), usage_sum(books, "requests", team="inference")) == Decimal("1.50")
+    loaded = as_json("usage", "summary", "--month", "2026-07", books=books)["usage"]
+    assert sum(int(row["requests"]) for row in loaded) == 22_000_000
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+@pytest.mark.parametrize(
+    ("month", "actions", "total"), [("2026-09", "1500000", "60000.00"), ("2026-07", "1550000", "62000.00")]
+)
+def test_u6__what_one_feature_costs(tmp_path: Path, engine: str, month: str, actions: str, total: str) -> None:
+    books = copied("u6-signal-sentence", tmp_path)
+    finledger("load", books=books)
+    charges = as_json("allocate", "--month", month, "--engine", engine, books=books)
+    assert {(row["quantity"], row["unit_price"]) for row in charges["charges"]} == {(actions, "0.04")}
+    assert charges["features"]["claims-helper"]["total"] == total
+    assert charges["teams"]["claims"]["total"] == total
+
+
+# ── the company ─────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+@pytest.fixture(scope="module")
+def company(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The company's books, with its quarter loaded."""
+    books = copied("kestrel-freight", tmp_path_factory.mktemp("samples"))
+    (books / "loaded.json").write_text(finledger("load", "--format", "json", books=books))
+    return books
+
+
+@cache
+def charged(books: Path, month: str, engine: str = "duckdb") -> dict[str, Any]:
+    return as_json("allocate", "--month", month, "--engine", engine, books=books)
+
+
+def test_every_record_read_is_accounted_for(company: Path) -> None:
+    loaded = json.loads((company / "loaded.json").read_text())
+    for counts in (loaded, *loaded["files"]):
+        assert counts["read"] == counts["accepted"] + counts["duplicate"] + counts["aggregate"] + counts["rejected"]
+    assert {each["source"]: each["format"] for each in loaded["files"]} == {
+        "native": "native", "litellm": "litellm", "focus": "focus", "cloud": "focus",
+    }  # fmt: skip
+    assert loaded["read"] == sum(records(path) for path in (COMPANY / "usage").glob("*/*.gz"))
+    assert loaded["duplicate"] == 9
+    assert loaded["rejected"] == 5
+    assert loaded["aggregate"] == 3 * 110  # the root span of each agent run
+
+
+def test_loading_again_changes_nothing(company: Path) -> None:
+    before = charged(company, "2026-07")
+    again = as_json("load", *map(str, sorted((company / "usage").glob("*/*.gz"))), books=company)
+    assert again["accepted"] == 0
+    assert as_json("allocate", "--month", "2026-07", books=company) == before
+
+
+def test_quarantine_names_what_is_wrong(company: Path) -> None:
+    found = as_json("usage", "quarantine", books=company)["quarantine"]
+    assert sorted((row["column"], row["value"]) for row in found) == [
+        ("gpu_hours", "n/a"),
+        ("input_tokens", "-212"),
+        ("requests", "1.5"),
+        ("ts", "2026-08-32T09:14:00Z"),
+        ("usage_id", ""),
+    ]
+
+
+@pytest.mark.parametrize("month", MONTHS)
+def test_a_month_holds_under_every_law(company: Path, month: str) -> None:
+    charges = charged(company, month)
+    assert charges["checks"]
+    assert [check for check in charges["checks"] if not check["holds"]] == []
+    assert Decimal(0) < Decimal(charges["unallocated"]["share"]) < Decimal("0.05")
+    assert set(charges["teams"]) == {*CHARGEBACK, *PRO_FORMA}
+    for team, figures in charges["teams"].items():
+        assert sum(Decimal(row["amount"]) for row in charges["charges"] if row["team"] == team) == Decimal(figures["total"])
+
+
+@pytest.mark.parametrize("month", MONTHS)
+def test_engines_agree_on_the_company(company: Path, month: str) -> None:
+    assert charged(company, month, "reference") == charged(company, month, "duckdb")
+
+
+def test_a_team_that_moves_is_charged_where_it_was(company: Path) -> None:
+    centers = {
+        month: {row["cost_center"] for row in charged(company, month)["charges"] if row["team"] == "customer-care"}
+        for month in MONTHS
+    }
+    assert centers == {"2026-07": {"cc-2120"}, "2026-08": {"cc-2120", "cc-2125"}, "2026-09": {"cc-2125"}}
+
+
+def test_the_front_desks_key_changes_hands_in_september(company: Path) -> None:
+    """A dated rule: the same key is care's until August and the sales team's from September (rule A9)."""
+
+    def owners(month: str) -> set[str]:
+        rows = charged(company, month)["charges"]
+        chats = (row for row in rows if row["item"] == "chat_call" and row["model"] == "chat-small")
+        return {row["team"] for row in chats if row["feature"] in ("reply-drafts", "proposal-writer")}
+
+    assert [owners(month) for month in MONTHS] == [{"customer-care"}, {"customer-care"}, {"sales-enablement"}]
+
+
+@pytest.mark.parametrize("month", MONTHS)
+def test_cloud_services_are_passed_through_at_effective_cost(company: Path, month: str) -> None:
+    path = COMPANY / "usage" / "cloud" / f"cumulus-services-{month}.csv.gz"
+    rows = list(csv.DictReader(io.StringIO(gzip.decompress(path.read_bytes()).decode())))
+    speech = sum((Decimal(row["EffectiveCost"]) for row in rows if "customer-care" in row["Tags"]), Decimal(0))
+    charges = charged(company, month)
+    assert line_amounts(charges, component="passthrough", team="customer-care") == speech.quantize(Decimal("0.01"))
+    reader = sum((Decimal(row["EffectiveCost"]) for row in rows if row["SubAccountId"] == "4102-11"), Decimal(0))
+    assert line_amounts(charges, component="passthrough", team="customs-docs") == reader.quantize(Decimal("0.01"))
+
+
+@pytest.mark.parametrize("month", MONTHS)
+def test_pools_are_shared_out_whole(company: Path, month: str) -> None:
+    charges = charged(company, month)
+    safety = next(pool for pool in charges["pools"] if pool["pool"] == "content-safety")
+    shared = line_amounts(charges, component="shared", item="content-safety")
+    assert shared + Decimal(safety["platform"]) == Decimal("3600.00")  # what the platform used itself stays with it
+    users = {row["team"] for row in charges["charges"] if row["item"] == "experiment-cluster"}
+    assert users == {"customs-docs", "pricing-science", "warehouse-vision"}
+    assert not any(row["team"].startswith("pool:") for row in charges["charges"])
+
+
+def test_august_is_a_burst_that_a_draw_could_be_asked_for(company: Path) -> None:
+    """Rule B2 wants three times the forecast of 6,800.00."""
+    august, september = (charged(company, month)["teams"]["pricing-science"]["total"] for month in ("2026-08", "2026-09"))
+    assert Decimal(august) >= 3 * Decimal("6800.00") > Decimal(september)
+
+
+def test_each_team_gets_its_document(company: Path) -> None:
+    for month in MONTHS:
+        charged(company, month)
+        issued = as_json("invoice", "--month", month, "--to", "html,json,md", books=company)["documents"]
+        assert {each["team"] for each in issued if each["kind"] == "invoice"} == set(CHARGEBACK)
+        assert {each["team"] for each in issued if each["kind"] != "invoice"} == set(PRO_FORMA)
+        for team in CHARGEBACK:
+            page = next((company / "out" / month / "invoices").glob(f"*{team}*.html")).read_text()
+            assert team in page and "2026-Q3" in page
+
+
+# ── how they are made ───────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def records(path: Path) -> int:
+    """The records of an export, counted by its lines: none of the samples has a line break inside a field."""
+    return gzip.decompress(path.read_bytes()).count(b"\n") - (0 if ".jsonl" in path.name else 1)
+
+
+def generated(folder: Path, *options: str) -> None:
+    command = [sys.executable, "-B", str(SAMPLES / "generate.py"), str(folder), *options]
+    subprocess.run(command, check=True, capture_output=True)
+
+
+def test_the_generator_writes_what_is_committed(tmp_path: Path) -> None:
+    generated(tmp_path / "once")
+    generated(tmp_path / "twice")
+    committed = {path.relative_to(COMPANY): path for path in (COMPANY / "usage").rglob("*.gz")}
+    assert len(committed) == 12
+    for name, path in committed.items():
+        once = (tmp_path / "once" / name).read_bytes()
+        assert once == (tmp_path / "twice" / name).read_bytes()
+        # compressed bytes depend on the machine's zlib; what is compressed does not
+        assert gzip.decompress(once) == gzip.decompress(path.read_bytes()), f"run python samples/generate.py: {name} is old"
+    assert (tmp_path / "once" / "finledger.yaml").read_bytes() == (COMPANY / "finledger.yaml").read_bytes()
+
+
+def test_seed_and_scale_change_the_exports(tmp_path: Path) -> None:
+    generated(tmp_path, "--seed", "7", "--scale", "2")
+    path = Path("usage", "litellm", "spendlogs-2026-07.jsonl.gz")
+    assert records(tmp_path / path) == 2 * records(COMPANY / path)
+    assert (tmp_path / path).read_bytes() != (COMPANY / path).read_bytes()
+
+
+def test_the_samples_stay_small() -> None:
+    assert sum(path.stat().st_size for path in COMPANY.rglob("*.gz")) < 3_000_000
+
+
+def test_published_prices_are_their_stack() -> None:
+    """base x (1 + overhead) x (1 + buffer), rounded to price_digits (rule P3)."""
+    book = yaml.load((COMPANY / "pricebooks" / "2026-Q3.yaml").read_text(), yaml.BaseLoader)
+    factor = (1 + Decimal(book["uplift"]["overhead"])) * (1 + Decimal(book["uplift"]["buffer"]))
+    stated = [each for action in book["actions"].values() for each in (action, *action.get("by_model", {}).values())]
+    prices = [each for each in stated if "price" in each]
+    assert len(prices) == 10
+    for price in prices:
+        assert Decimal(price["price"]) == (Decimal(price["base"]) * factor).quantize(Decimal("0.000001")), price
+    for rates in book["models"].values():
+        assert "output" not in rates or 3 <= Decimal(rates["output"]) / Decimal(rates["input"]) <= 5
+
+
+def test_the_provider_charges_what_the_book_says() -> None:
+    book = yaml.load((COMPANY / "pricebooks" / "2026-Q3.yaml").read_text(), yaml.BaseLoader)
+    charged_by_provider = runpy.run_path(str(SAMPLES / "generator" / "world.py"))["PROVIDER_RATES"]
+    names = ("input", "cached_input", "cache_write", "output")
+    for model, rates in charged_by_provider.items():
+        assert rates == tuple(book["models"][model].get(name, "0") for name in names)

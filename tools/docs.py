@@ -1,0 +1,71 @@
+"""What the generated parts of the documents say. `make docs` writes them, by cog; `make lint` checks that they still hold.
+
+The sources are the program itself (the help of each command), its folders (the formats) and the tests (each error that a
+person can get), so that a document cannot say what is not so.
+"""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).resolve().parent.parent
+ERRORS = ROOT / "tests" / "errors"
+_WIDTH = 100
+
+
+def cli() -> str:
+    """Every command's help, as `--help` prints it."""
+    from finledger.cli import command_names, overview
+    from finledger.cli._run import command
+
+    sections = ["\n", _block(overview())]
+    for name in command_names():
+        found = command(name)
+        sections += [f"\n## {name}\n\n", _block(_help(found, f"finledger {name}"))]
+        for sub, each in sorted(getattr(found, "commands", {}).items()):
+            sections += [f"\n### {name} {sub}\n\n", _block(_help(each, f"finledger {name} {sub}"))]
+    return "".join(sections)
+
+
+def _help(found: Any, path: str) -> str:
+    context = found.context_class(found, info_name=path, terminal_width=_WIDTH, max_content_width=_WIDTH)
+    return str(found.get_help(context))
+
+
+def errors() -> str:
+    """Every message a person can get, from the cases in tests/errors/: how it is come by, and what is printed."""
+    sections = []
+    headed = ""
+    for folder in sorted(path for path in ERRORS.glob("*") if (path / "expected.txt").is_file()):
+        code = folder.name.partition("--")[0]  # unknown-team, and its variants unknown-team--in-a-pool
+        sections.append("" if code == headed else f"\n## {code}\n")
+        headed = code
+        called = (folder / "command").read_text().strip()
+        sections.append("\n" + _block(f"$ {called}\n{(folder / 'expected.txt').read_text()}"))
+    return "".join(sections) + "\n"
+
+
+def formats() -> str:
+    """A table of the formats, as `finledger formats` lists them."""
+    from finledger.cli.formats import FOLDERS, found
+
+    rows = [row for kind in FOLDERS for row in found(kind)]
+    return (
+        "\n| kind | name | |\n|---|---|---|\n"
+        + "".join(f"| {kind} | `{name}` | {about} |\n" for kind, name, about in rows)
+        + "\n"
+    )
+
+
+def dependencies() -> list[str]:
+    """The names of the packages that pyproject.toml asks for, extras left out."""
+    import tomllib
+
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    return [re.split(r"[><=\[]", wanted)[0] for wanted in project["dependencies"]]
+
+
+def _block(text: str) -> str:
+    return f"```text\n{text.rstrip()}\n```\n"
