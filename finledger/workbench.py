@@ -7,12 +7,12 @@ from __future__ import annotations
 
 import shutil
 import tempfile
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import TypeVar
 
 from finledger.books import rows
 from finledger.books.ledger import Ledger, Transaction, edited_book
@@ -38,6 +38,7 @@ from finledger.pipeline import MonthInputs, run_month, with_numbers
 SETTINGS = "finledger.yaml"
 UNPOSTED = "intercompany-accounts-missing"
 Advance = Callable[[int], None]
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +64,9 @@ class Workbench:
     def organisation(self) -> Organisation:
         from finledger.read.settings import read_settings
 
-        return _needed(read_settings(self.root / SETTINGS, SETTINGS))
+        organisation = _needed(read_settings(self.root / SETTINGS, SETTINGS))
+        assert organisation is not None, "settings without an error are an organisation"
+        return organisation
 
     @cached_property
     def pricebooks(self) -> tuple[PriceBook, ...]:
@@ -406,9 +409,9 @@ class Workbench:
         return found
 
 
-def _needed(outcome: Outcome[Any]) -> Any:
+def _needed(outcome: Outcome[T]) -> T:
     """The rows of a reader that found no error; warnings of text files are for `pricebook lint`, not for every run."""
-    if outcome.errors or outcome.rows is None:
+    if outcome.errors:
         raise Refused(outcome.problems)
     return outcome.rows
 

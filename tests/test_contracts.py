@@ -18,7 +18,13 @@ from finledger.core.model import UsageQuery
 from finledger.core.period import Month, intervals
 from finledger.core.usage import LABELS, NATIVE
 
-SQL_TYPES = {"text": "VARCHAR", "time": "TIMESTAMP", "count": "BIGINT", "quantity": "DECIMAL(38,18)", "cost": "DECIMAL(38,18)"}
+SQL_TYPES = {
+    "text": "VARCHAR",
+    "time": "TIMESTAMP",
+    "count": "BIGINT",
+    "quantity": "DECIMAL(38,18)",
+    "cost": "DECIMAL(38,18)",
+}
 OTHERS = [name for name in engines.names() if name != "reference"]
 rows = st.lists(
     st.fixed_dictionaries(
@@ -44,7 +50,9 @@ rows = st.lists(
     max_size=30,
 )
 queries = st.builds(
-    lambda changes, rates, labels: UsageQuery("USD", intervals(Month(2026, 7), "Europe/Berlin", changes, rates), tuple(labels)),
+    lambda changes, rates, labels: UsageQuery(
+        "USD", intervals(Month(2026, 7), "Europe/Berlin", changes, rates), tuple(labels)
+    ),
     st.lists(st.dates(date(2026, 6, 20), date(2026, 8, 5)), max_size=3),
     st.lists(st.dates(date(2026, 6, 20), date(2026, 8, 5)), max_size=3),
     st.lists(st.sampled_from(["call_type", "tag", "user"]), unique=True),

@@ -8,6 +8,7 @@ Anything else is a bug of ours: it raises, with its traceback.
 
 from __future__ import annotations
 
+import gc
 import os
 import sys
 from collections.abc import Sequence
@@ -79,6 +80,7 @@ def run(words: Sequence[str]) -> int:
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(errors="backslashreplace")
+    gc.set_threshold(200_000, 50, 50)  # a command makes many records and few cycles: looking for them took a third of it
     session = Session()
     program = _program()
     if "_FINLEDGER_COMPLETE" in os.environ:

@@ -49,7 +49,7 @@ def no_book(day: str) -> Gap:
     return Gap(
         "pricebook-missing",
         "rows of metered usage",
-        f"fall on {day}, when no price book is in force",
+        f"fall on {day} or later in the month, when no price book is in force",
         "add a book to pricebooks/ whose effective_from and effective_until hold that day",
         SourceRef("pricebooks"),
     )
@@ -120,7 +120,7 @@ def no_currency_rate(currency: str, functional: str, day: str) -> Gap:
     return Gap(
         "currency-rate-missing",
         currency,
-        f"of provider cost on {day} have no rate to {functional}",
+        f"of provider cost on {day} or later in the month have no rate to {functional}",
         f"add a line to rates.csv dated {day} or before: DATE,{currency},{functional},RATE,SOURCE",
         SourceRef("rates.csv"),
     )

@@ -12,7 +12,7 @@ import duckdb
 from finledger.core.model import UsageGroup, UsageQuery
 from finledger.core.problem import Outcome, Problem, SourceRef
 from finledger.core.usage import GROUP_KEYS
-from finledger.engines._sql import COST_KEYS, STATED_SUMS, derived_sums, group_sql
+from finledger.engines._sql import STATED_SUMS, derived_sums, group_sql
 
 MEMORY_LIMIT = "700MB"
 

@@ -23,7 +23,7 @@ from finledger.core.period import Month
 from finledger.core.problem import Problem, SourceRef
 from finledger.core.records import csv_record_lines, jsonl_record_lines
 from finledger.read import usage as registry
-from finledger.read.columns import Context, Layout, literal, quoted, select_sql
+from finledger.read.columns import Context, Layout, literal, select_sql
 from finledger.read.copies import find_copies, number_identical_rows, scan
 from finledger.read.csv_repair import Walked, repair
 from finledger.read.exact_json import numbers_as_text
@@ -35,6 +35,7 @@ __all__ = ["content_hash", "header_names", "stage"]
 Progress = Callable[[int, int], None]
 _SHOWN_CONFLICTS = 1000
 MEMORY_LIMIT = "700MB"
+_STAGED = "FORMAT parquet, COMPRESSION uncompressed, ROW_GROUP_SIZE 61440"  # read once more and thrown away
 
 
 @dataclass(slots=True)
@@ -235,7 +236,7 @@ def _watched(job: _Job) -> list[int]:
 def _run_copy(job: _Job) -> int:
     select = select_sql(job.layout, job.header.relation, job.context, broken=job.header.container == "jsonl")
     with _Progress(job):
-        counted = job.connection.execute(f"COPY ({select}) TO {literal(job.rows)} (FORMAT parquet)").fetchone()
+        counted = job.connection.execute(f"COPY ({select}) TO {literal(job.rows)} ({_STAGED})").fetchone()
     return int(counted[0]) if counted else 0
 
 

@@ -33,7 +33,10 @@ JULY = Month(2026, 7)
 TEAMS = {
     "search": Team("search", Dated.always("cc-1"), Dated.always("chargeback"), seats={"assistant": 3}),
     "support": Team(
-        "support", Dated(((None, "cc-2"), (date(2026, 7, 16), "cc-3"))), Dated.always("chargeback"), budget={JULY: Decimal(9)}
+        "support",
+        Dated(((None, "cc-2"), (date(2026, 7, 16), "cc-3"))),
+        Dated.always("chargeback"),
+        budget={JULY: Decimal(9)},
     ),
     "growth": Team("growth", Dated.always("cc-4"), Dated.always("showback")),
 }
@@ -70,7 +73,9 @@ def book(rounding: str = "half_up", share: str = "0.5", basis: str = "carved") -
     )
 
 
-def group(team: str, action: str, gpu: str, calls: int, tokens: int, hours: Decimal, cost: Decimal, cost_center: str) -> UsageGroup:
+def group(
+    team: str, action: str, gpu: str, calls: int, tokens: int, hours: Decimal, cost: Decimal, cost_center: str
+) -> UsageGroup:
     keys = dict.fromkeys(GROUP_KEYS, "") | {"team": team, "action": action, "gpu_sku": gpu, "model": "m"}
     keys |= {"workload_type": "inference", "feature": "f", "source": "native", "cost_center": cost_center}
     sums = dict.fromkeys(SUMS, 0) | {"rows": 1, "calls": calls, "requests": calls}

@@ -91,7 +91,7 @@ TOTAL = usd("2683.01")
 DISCLOSURES = (
     Disclosure(EVAL.key, Decimal(1001), usd("11.13"), usd("5.56"), usd("5.57")),
     Disclosure(
-        replace(EVAL.key, item="judge_call", model="judge-large"), Decimal(2002), usd("8.40"), usd("8.40"), usd("0.00")
+        EVAL.key._replace(item="judge_call", model="judge-large"), Decimal(2002), usd("8.40"), usd("8.40"), usd("0.00")
     ),
 )
 QUALITY = (
