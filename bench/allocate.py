@@ -1,9 +1,9 @@
 """What charging a month costs beside DuckDB's bare grouping by the same keys and sums. The limit is 1.5 x, in 1 GB.
 
-    python bench/allocate.py [ROWS]
+    python -m bench.allocate [ROWS]
 
-20 M stored rows in 8 Parquet parts, of two shapes: a company of 100 teams with 2 features each, 4 actions and 5 models, which
-makes 4,000 charge lines (the limit applies to it); and 40 teams that each use every one of 36 features, 4 actions and 9
+20 M stored rows in 8 Parquet parts, of two shapes: a company of 40 teams with 2 features each, 4 actions and 5 models, which
+makes 1,600 charge lines (the limit applies to it); and 40 teams that each use every one of 36 features, 4 actions and 9
 models: 51,840 lines, which shows what a line costs. Each figure is of a whole process started for it: nothing is cached
 by finledger, while the operating system may hold the files for both. `allocate` also prices, checks the laws, records the
 ledger and writes charges.csv and focus.csv; `bare` only groups. Runs alternate, the medians are compared.
@@ -12,16 +12,14 @@ ledger and writes charges.csv and focus.csv; `bare` only groups. Runs alternate,
 from __future__ import annotations
 
 import hashlib
-import os
 import statistics
-import subprocess
 import sys
 import tempfile
-import time
 from pathlib import Path
 
 import duckdb
 
+from bench._process import timed
 from finledger.books.ledger import Ledger
 from finledger.core.model import LoadedFile, Part
 from finledger.core.period import Month
@@ -49,8 +47,8 @@ PLAIN_SUMS = (
 
 SHAPES = {
     "company": {
-        "team": "hash(i + 2000000000) % 100",
-        "feature": "hash(i + 2000000000) % 100 * 2 + hash(i + 5000000000) % 2",
+        "team": "hash(i + 2000000000) % 40",
+        "feature": "hash(i + 2000000000) % 40 * 2 + hash(i + 5000000000) % 2",
         "models": "5",
     },
     "every combination": {"team": "hash(i + 2000000000) % 40", "feature": "hash(i + 5000000000) % 36", "models": "9"},
@@ -97,7 +95,7 @@ eval: {platform_share: 0.50}
 
 def make_books(root: Path, rows: int, shape: dict[str, str]) -> list[Path]:
     """Books whose store holds `rows` rows of one month, as `load` would have left them."""
-    teams = "".join(f"  team-{n}: {{cost_center: cc-{n}, stage: chargeback}}\n" for n in range(100))
+    teams = "".join(f"  team-{n}: {{cost_center: cc-{n}, stage: chargeback}}\n" for n in range(40))
     (root / "pricebooks").mkdir(parents=True)
     (root / "finledger.yaml").write_text(SETTINGS + teams)
     rates = "{provider: p, input: 3.00, cached_input: 0.30, cache_write: 3.75, output: 12.00}"
@@ -130,17 +128,6 @@ def bare_sql(paths: list[Path]) -> str:
     keys = ", ".join(f'"{key}"' for key in GROUP_KEYS)
     sums = ", ".join(["count(*)", *(f"sum({name})" for name in PLAIN_SUMS)])
     return f"SELECT {keys}, {sums} FROM read_parquet({[str(path) for path in paths]!r}) GROUP BY ALL"
-
-
-def timed(command: list[str]) -> tuple[float, int]:
-    """Seconds and peak memory in MB of a process of its own."""
-    started = time.perf_counter()
-    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    _, status, used = os.wait4(process.pid, 0)
-    seconds = time.perf_counter() - started
-    if status:
-        raise SystemExit(f"{' '.join(command[:4])} failed with {status}")
-    return seconds, used.ru_maxrss // 1024
 
 
 def main() -> None:

@@ -1,6 +1,6 @@
 """How long documents take: 100 invoices of 20 lines each in HTML, PDF, XLSX and JSON. The limit is 30 s for all of them.
 
-    python bench/documents.py [COUNT]
+    python -m bench.documents [COUNT]
 
 Nothing is kept from one run to the next; within a run, templates are compiled once and one PDF compiler is used. Every
 document is made in memory, and its size is checked to be plausible; writing the files is not part of the figure.

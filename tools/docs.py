@@ -59,6 +59,24 @@ def formats() -> str:
     )
 
 
+def screen() -> str:
+    """What `finledger allocate` and `finledger invoice` show of the sample company's July, run now."""
+    import shutil
+    import subprocess
+    import sys
+    import tempfile
+
+    with tempfile.TemporaryDirectory() as folder:
+        books = Path(folder) / "books"
+        shutil.copytree(ROOT / "samples" / "kestrel-freight", books, ignore=shutil.ignore_patterns("store", "out"))
+        shown = []
+        for words in ("load --quiet", "allocate --month 2026-07", "invoice --month 2026-07 --to pdf"):
+            call = [sys.executable, "-m", "finledger", *words.split(), "--books", str(books)]
+            done = subprocess.run(call, capture_output=True, text=True, check=True)
+            shown.append(f"$ finledger {words}\n{done.stdout}")
+    return "\n" + _block("\n".join(shown[1:]))
+
+
 def dependencies() -> list[str]:
     """The names of the packages that pyproject.toml asks for, extras left out."""
     import tomllib

@@ -88,7 +88,7 @@ def conflict_problem(
 
 def _part_sources(parts: Sequence[Path]) -> str:
     listed = ", ".join(_literal(part) for part in parts)
-    return f"read_parquet([{listed}])"
+    return f"read_parquet([{listed}], union_by_name = true)"
 
 
 def _staged_source(connection: duckdb.DuckDBPyConnection, file: StagedFile) -> str:

@@ -64,7 +64,7 @@ def _connect() -> duckdb.DuckDBPyConnection:
 
 
 def _table(parts: Sequence[Path]) -> str:
-    return f"read_parquet({[str(part) for part in parts]!r})"
+    return f"read_parquet({[str(part) for part in parts]!r}, union_by_name = true)"
 
 
 def as_text(value: object) -> object:

@@ -1,12 +1,14 @@
 """The store: usage as Parquet, one folder a month, each part immutable and named by the hash of its bytes.
 
     store/usage/month=2026-07/<sha256>.parquet     accepted and aggregate rows of one export in one month
+    store/usage/schema.parquet                     every column and no row: what a part lacks is empty in it
     store/quarantine/<export's sha256>.parquet     why its other records were refused
 
-A part has every native column and every label, then `record` (the record's ordinal in its export, from 1), `file_sha256`
-and `is_aggregate`; `source_ref` is the last two written file_sha256:record. What counts is what the ledger lists: parts that
-it does not list (a load that was killed) are nobody's, and are swept by the next load. The bytes of a part may differ from
-run to run (threads write it as they finish, `record` has the order); its name always tells its bytes.
+A part has the native columns and labels that its export has, then `record` (the record's ordinal in its export, from 1),
+`file_sha256` and `is_aggregate`; `source_ref` is file_sha256:record. Columns that are empty throughout are left out because
+writing them took a third of the load. What counts is what the ledger lists: parts that it does not list (a load that was
+killed) are nobody's, and are swept by the next load. The bytes of a part may differ from run to run (threads write it as
+they finish, `record` has the order); its name always tells its bytes.
 """
 
 from __future__ import annotations
@@ -31,6 +33,7 @@ STORED: dict[str, str] = {
     **{column.name: TYPES[column.kind] for column in usage.NATIVE},
     **dict.fromkeys(usage.LABELS, "VARCHAR"),
 }
+STORED_ALL = {**STORED, "record": "BIGINT", "file_sha256": "VARCHAR", "is_aggregate": "BOOLEAN"}
 MEMORY_LIMIT = "700MB"
 _PART = "FORMAT parquet, COMPRESSION zstd, ROW_GROUP_SIZE 40960"
 
@@ -42,7 +45,23 @@ class Store:
         self.root = root
 
     def paths(self, parts: Iterable[Part]) -> list[Path]:
-        return [self.root / part.path for part in parts]
+        """The files of the parts. Those of usage follow the schema file: read them together, `union_by_name = true`."""
+        parts = tuple(parts)
+        found = [self.root / part.path for part in parts if not part.rejected]
+        rejects = [self.root / part.path for part in parts if part.rejected]
+        return ([self._schema(), *found] if found else []) + rejects
+
+    def _schema(self) -> Path:
+        """A part without rows that has every column: what a part does not store is empty in it."""
+        path = self.root / "usage" / "schema.parquet"
+        if not path.is_file():
+            path.parent.mkdir(parents=True, exist_ok=True)
+            nothing = ", ".join(f'CAST(NULL AS {kind}) AS "{name}"' for name, kind in STORED_ALL.items())
+            made = path.with_suffix(".new")
+            with duckdb.connect() as connection:
+                connection.execute(f"COPY (SELECT {nothing} LIMIT 0) TO {_literal(made)} (FORMAT parquet)")
+            made.replace(path)
+        return path
 
     def publish(
         self, staged: Sequence[StagedFile], stored: Sequence[Part], workspace: Path, names: Mapping[str, str] | None = None
@@ -58,7 +77,7 @@ class Store:
         try:
             sound = [file for file in staged if not any(problem.is_error for problem in file.problems) and file.rows]
             duplicates: dict[str, int] = {}
-            usage_parts = [self.root / part.path for part in stored if not part.rejected]
+            usage_parts = self.paths(part for part in stored if not part.rejected)
             for index, file in enumerate(sound):
                 known = compare(connection, index, file, usage_parts, sound[:index])
                 duplicates[file.sha256 + file.name] = known.duplicates
@@ -82,7 +101,7 @@ class Store:
             path
             for folder in ("usage", "quarantine")
             for path in sorted((self.root / folder).rglob("*.parquet"))
-            if path.relative_to(self.root).as_posix() not in listed
+            if path.relative_to(self.root).as_posix() not in listed and path.name != "schema.parquet"
         ]
         for path in orphans:
             path.unlink()
@@ -183,9 +202,13 @@ def _part_sql(index: int, file: StagedFile, start: datetime, end: datetime, any_
     marked = bool(file.marks)
     columns = []
     for name, kind in STORED.items():
-        text = f's."{name}"' if name in present else f"CAST(NULL AS {kind})"
         if name == "source":
-            text = f"coalesce({text}, {_literal(file.source)})"
+            text = _literal(file.source)
+            columns.append(f"coalesce(s.source, {text}) AS source" if name in present else f"{text} AS source")
+            continue
+        if name not in present and not (marked and name in usage.TOKEN_BUCKETS):
+            continue
+        text = f's."{name}"' if name in present else f"CAST(NULL AS {kind})"
         if marked and name in usage.TOKEN_BUCKETS:
             text = f"CASE WHEN m.fate = 'remainder' THEN m.{name} ELSE {text} END"
         columns.append(f'CAST({text} AS {kind}) AS "{name}"')

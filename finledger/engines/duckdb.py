@@ -24,12 +24,26 @@ def group(parts: Sequence[Path], query: UsageQuery) -> Outcome[tuple[UsageGroup,
     with duckdb.connect() as connection:
         connection.execute(f"SET memory_limit = '{MEMORY_LIMIT}'")
         connection.execute("SET preserve_insertion_order = false")
-        table = f"read_parquet({[str(part) for part in parts]!r})"
-        result = connection.execute(group_sql(table, query))
+        table = f"read_parquet({[str(part) for part in parts]!r}, union_by_name = true)"
+        result = connection.execute(group_sql(table, query, _constants(connection, parts)))
         rows = result.fetchmany(query.group_limit + 1)
         if len(rows) > query.group_limit:
             return Outcome((), (_too_many(connection, table, query),))
     return Outcome(_groups(rows, query))
+
+
+def _constants(connection: duckdb.DuckDBPyConnection, parts: Sequence[Path]) -> dict[str, str | None]:
+    """Columns that hold one value, or none, in every row: as the statistics of all row groups of all parts say exactly."""
+    found = connection.execute(
+        """
+        SELECT path_in_schema, min(stats_min_value), bool_and(stats_null_count = num_values) AS empty FROM parquet_metadata(?)
+        GROUP BY 1 HAVING coalesce(empty, false) OR (
+            bool_and(coalesce(stats_null_count = 0 AND min_is_exact AND max_is_exact, false))
+            AND min(stats_min_value) = max(stats_max_value) AND bool_and(type IN ('BYTE_ARRAY', 'BOOLEAN')))
+        """,
+        [[str(part) for part in parts]],
+    ).fetchall()
+    return {str(name): None if empty else str(value) for name, value, empty in found}
 
 
 def _groups(rows: Sequence[tuple[Any, ...]], query: UsageQuery) -> tuple[UsageGroup, ...]:
@@ -48,7 +62,7 @@ def _groups(rows: Sequence[tuple[Any, ...]], query: UsageQuery) -> tuple[UsageGr
     labels_at = 1 + len(GROUP_KEYS)
     return tuple(
         UsageGroup(
-            interval=key[0],
+            interval=int(key[0]),
             keys=dict(zip(GROUP_KEYS, key[1:labels_at], strict=True)),
             labels=dict(zip(query.labels, key[labels_at:], strict=True)),
             sums=sums,

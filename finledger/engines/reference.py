@@ -12,9 +12,11 @@ import duckdb
 
 from finledger.core.model import UsageGroup, UsageQuery
 from finledger.core.problem import Outcome
-from finledger.core.usage import GROUP_KEYS, SUCCESSFUL, SUMS, TOKEN_BUCKETS
+from finledger.core.usage import GROUP_KEYS, LABELS, NATIVE, SUCCESSFUL, SUMS, TOKEN_BUCKETS
 
 Row = dict[str, Any]
+# a part stores the columns that its export has; the others are empty
+_NO_VALUES: Row = dict.fromkeys((*(column.name for column in NATIVE), *LABELS))
 
 
 def group(parts: Sequence[Path], query: UsageQuery) -> Outcome[tuple[UsageGroup, ...]]:
@@ -75,4 +77,4 @@ def _rows(parts: Sequence[Path]) -> Iterator[Row]:
             names = [column[0] for column in cursor.description]
             while batch := cursor.fetchmany(10_000):
                 for values in batch:
-                    yield dict(zip(names, values, strict=True))
+                    yield _NO_VALUES | dict(zip(names, values, strict=True))

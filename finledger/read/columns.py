@@ -25,7 +25,8 @@ REASONS = {
     "quantity": "is not a number of 0 or more with at most 20 digits before and 18 after the point",
     "cost": "is not a number with at most 20 digits before and 18 after the point",
 }
-_TIME = r"(20[0-9]{2}|2100)-[0-9]{2}-[0-9]{2}[T ]([01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9](\.[0-9]{1,9})?(Z|[+-][0-9]{2}(:?[0-9]{2})?)?"
+_MOMENT = r"(20[0-9]{2}|2100)-[0-9]{2}-[0-9]{2}[T ]([01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9](\.[0-9]{1,9})?"
+_TIME = _MOMENT + r"(Z|[+-][0-9]{2}(:?[0-9]{2})?)?"
 _NUMBER = r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]{1,3})?"
 _PLAIN = r"-?[0-9]{1,20}(\.[0-9]{1,18})?"
 
@@ -101,37 +102,40 @@ def decimal_sql(text: str) -> str:
     )
 
 
-def count_sql(text: str) -> str:
-    """BIGINT of the text, or NULL when it is not a whole number: 5, 5.0 and 5e3 pass, 1.5 does not."""
+def count_sql(text: str, whole: str) -> str:
+    """BIGINT of the text, or NULL when it is not a whole number: 5, 5.0 and 5e3 pass, 1.5 does not.
+
+    `whole` is the text cast to BIGINT, which rounds: it is taken where it reads the same when it is written again.
+    """
     exact = decimal_sql(text)
     return (
-        f"CASE WHEN {text} IS NULL THEN NULL "
-        f"WHEN CAST(try_cast({text} AS BIGINT) AS VARCHAR) = {text} THEN try_cast({text} AS BIGINT) "
+        f"CASE WHEN CAST({whole} AS VARCHAR) = {text} THEN {whole} WHEN {text} IS NULL THEN NULL "
         f"WHEN ({exact}) % 1 = 0 THEN try_cast(({exact}) AS BIGINT) END"
     )
 
 
 def time_sql(text: str) -> str:
-    """TIMESTAMP in UTC; without an offset the session's zone, which is the books', holds. Digits beyond microseconds go."""
+    """TIMESTAMP in UTC; without an offset the session's zone, which is the books', holds. Digits beyond microseconds go.
+
+    A cast to TIMESTAMP drops an offset without a word: it is for times in Z only, where it takes a third of the time.
+    """
     upper = f"upper(trim({text}))"
     return (
-        f"CASE WHEN regexp_full_match({text}, '{_TIME}') THEN try_cast({text} AS TIMESTAMPTZ) AT TIME ZONE 'UTC' "
+        f"CASE WHEN regexp_full_match({text}, '{_MOMENT}Z') THEN try_cast({text} AS TIMESTAMP) "
         f"WHEN regexp_full_match({upper}, '{_TIME}') THEN try_cast({upper} AS TIMESTAMPTZ) AT TIME ZONE 'UTC' END"
     )
 
 
-def value_sql(found: Field, control: bool) -> str:
+def value_sql(found: Field, context: Context) -> str:
     text = f"t_{found.name}"
     kind = KINDS[found.name]
     if found.value:
         return found.value.replace("{text}", text)
     if kind == "text":
-        return f"CASE WHEN {is_control(text)} THEN NULL ELSE {text} END" if control else text
+        return f"CASE WHEN {is_control(text)} THEN NULL ELSE {text} END" if context.control else text
     if kind == "time":
         return time_sql(text)
-    if kind == "count":
-        return count_sql(text)
-    return decimal_sql(text)
+    return count_sql(text, f"w_{found.name}") if kind == "count" else decimal_sql(text)
 
 
 def is_control(text: str) -> str:
@@ -141,16 +145,18 @@ def is_control(text: str) -> str:
 def select_sql(layout: Layout, relation: str, context: Context, *, broken: bool = False) -> str:
     """The query from an export's relation to typed native columns and `faults`: NULL, or why the row is refused, as JSON.
 
-    `faults` is a JSON list of {column, value, reason}, built only for the rows that have any. `broken`: the relation has a
-    column of that name, true for a record that is not JSON.
+    `faults` is a JSON list of {column, value, reason}, built only for the rows that have any. `broken`: the relation says
+    which records are not JSON, and has their `line`.
     """
     nulls = ("", *layout.nulls)
     texts = ", ".join(f"{_emptied(found.text, nulls)} AS t_{found.name}" for found in layout.fields)
-    values = ", ".join(f"{value_sql(found, context.control)} AS v_{found.name}" for found in layout.fields)
+    values = ", ".join(f"{value_sql(found, context)} AS v_{found.name}" for found in layout.fields)
+    counts = [found.name for found in layout.fields if KINDS[found.name] == "count" and not found.value]
+    whole = "".join(f", try_cast(t_{name} AS BIGINT) AS w_{name}" for name in counts)
     checks = (*_column_checks(layout, context), *_row_checks(layout, context))
     if broken:
-        checks = (Check("broken", "(record)", "''", "is not a JSON object"), *checks)
-        texts += ", broken"
+        checks = (Check("broken", "(record)", "line", "is not a JSON object"), *checks)
+        texts += ", broken, line"
     bad = " OR ".join(check.bad for check in checks)
     listed = ", ".join(
         f"CASE WHEN {check.bad} THEN json_object('column', {literal(check.column)}, 'value', "
@@ -164,7 +170,7 @@ def select_sql(layout: Layout, relation: str, context: Context, *, broken: bool 
     return (
         f"SELECT {columns}, CASE WHEN {bad} THEN "
         f"CAST(to_json(list_filter([{listed}], lambda fault: fault IS NOT NULL)) AS VARCHAR) END AS faults "
-        f"FROM (SELECT *, {values} FROM (SELECT {texts} FROM {relation}))"
+        f"FROM (SELECT *, {values} FROM (SELECT *{whole} FROM (SELECT {texts} FROM {relation})))"
     )
 
 

@@ -121,7 +121,7 @@ def _jsonl_header(path: Path, shown_as: str, connection: duckdb.DuckDBPyConnecti
         f"read_csv({literal(str(path))}, auto_detect = false, header = false, delim = '{chr(30)}', quote = '', escape = '', "
         f"compression = 'none', max_line_size = {1 << 23}, columns = {{'line': 'VARCHAR'}})"
     )
-    objects = f"(SELECT CASE WHEN json_valid(line) AND json_type(line) = 'OBJECT' THEN line END AS json FROM {lines} WHERE line <> '')"
+    objects = f"(SELECT line, CASE WHEN json_valid(line) AND json_type(line) = 'OBJECT' THEN line END AS json FROM {lines} WHERE line <> '')"
     found = connection.execute(f"SELECT DISTINCT unnest(json_keys(json)) FROM {objects} WHERE json IS NOT NULL").fetchall()
     names = tuple(sorted(str(row[0]) for row in found))
     if not names:
@@ -129,7 +129,7 @@ def _jsonl_header(path: Path, shown_as: str, connection: duckdb.DuckDBPyConnecti
         remedy = "write one JSON object a line (jq -c '.[]' turns an array into lines)"
         return (Problem("not-json", "no line of the file is a JSON object", SourceRef(shown_as, 1), first, remedy),)
     paths = ", ".join(literal("$." + quoted(name)) for name in names)
-    relation = f"(SELECT json_extract_string(json, [{paths}]) AS j, json IS NULL AS broken FROM {objects})"
+    relation = f"(SELECT json_extract_string(json, [{paths}]) AS j, json IS NULL AS broken, line FROM {objects})"
     refs = {name: f"j[{index}]" for index, name in enumerate(names, 1)}
     return Header("jsonl", names, relation, refs, {}, path)
 

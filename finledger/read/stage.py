@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -38,6 +39,16 @@ MEMORY_LIMIT = "700MB"
 _STAGED = "FORMAT parquet, COMPRESSION uncompressed, ROW_GROUP_SIZE 61440"  # read once more and thrown away
 
 
+@dataclass(frozen=True, slots=True)
+class _Ahead:
+    """A query that ran before it was known to be the right one, and what came of it."""
+
+    select: str
+    rows: str
+    read: int
+    error: duckdb.InvalidInputException | None
+
+
 @dataclass(slots=True)
 class _Job:
     """What the steps of one file hand on."""
@@ -47,10 +58,12 @@ class _Job:
     connection: duckdb.DuckDBPyConnection
     workspace: Path
     header: Header
+    delimiter: str
     layout: Layout
     context: Context
     inclusive: bool
     progress: Progress | None
+    ahead: _Ahead | None = None
     walked: Walked | None = None
     rows: str = ""
     read: int = 0
@@ -82,17 +95,23 @@ def stage(
     `inclusive`: the source's parent spans hold their children's tokens (C2). `month`: rows of other months are refused.
     """
     workspace.mkdir(parents=True, exist_ok=True)
-    opened = open_export(path, shown_as, workspace, progress)
-    if isinstance(opened, Problem):
-        return _failed(path, shown_as, (opened,))
     connection = connect(workspace, timezone)
     try:
+        with ThreadPoolExecutor(1) as pool:
+            looking = pool.submit(open_export, path, shown_as, workspace, progress)
+            ahead = _read_ahead(path, shown_as, connection, workspace, format, map_file, Context(timezone, False, month))
+            opened = looking.result()
+        if isinstance(opened, Problem):
+            return _failed(path, shown_as, (opened,))
         chosen = _chosen(path, shown_as, opened, connection, workspace, format, map_file)
         if not isinstance(chosen[0], str):
-            return _failed(path, shown_as, chosen, opened)  # type: ignore[arg-type]
-        name, header, layout, opened = chosen  # type: ignore[misc]
-        context = Context(timezone, opened.control or header.container != "csv", month)
-        job = _Job(shown_as, opened, connection, workspace, header, layout, context, inclusive, progress)
+            return _failed(path, shown_as, chosen, opened)
+        name, header, layout, opened = chosen
+        control = opened.control or header.container != "csv" or (opened.tabs and header.delimiter != "\t")
+        context = Context(timezone, control, month)
+        job = _Job(
+            shown_as, opened, connection, workspace, header, header.delimiter, layout, context, inclusive, progress, ahead
+        )
         staged = _staged(job)
     finally:
         connection.close()
@@ -124,6 +143,36 @@ def header_names(path: Path) -> tuple[str, ...]:
             return ()
         header = read_header(opened, path.name, container_of(path.name), duckdb.connect())
     return header.names if isinstance(header, Header) else ()
+
+
+def _read_ahead(
+    path: Path, shown_as: str, connection: duckdb.DuckDBPyConnection, workspace: Path,
+    format: str | None, map_file: Path | None, context: Context,
+) -> _Ahead | None:  # fmt: skip
+    """Read a plain CSV while another thread hashes it and looks through it.
+
+    The usual file is UTF-8 without control characters. If looking finds otherwise, the right query is another one, and runs.
+    """
+    if container_of(path.name) != "csv" or path.suffix.lower() in (".gz", ".zst") or map_file is not None:
+        return None
+    opened = Opened(path, "", 0, True, control=context.control)
+    try:
+        chosen = _chosen(path, shown_as, opened, connection, workspace, format, None)
+    except UnicodeDecodeError:
+        return None
+    if len(chosen) != 4 or not isinstance(chosen[1], Header) or not isinstance(chosen[2], Layout):
+        return None
+    select = select_sql(chosen[2], chosen[1].relation, context)
+    rows = str(workspace / "ahead.rows.parquet")
+    try:
+        return _Ahead(select, rows, _copied(connection, select, rows), None)
+    except duckdb.InvalidInputException as error:
+        return _Ahead(select, rows, 0, error)
+
+
+def _copied(connection: duckdb.DuckDBPyConnection, select: str, rows: str) -> int:
+    counted = connection.execute(f"COPY ({select}) TO {literal(rows)} ({_STAGED})").fetchone()
+    return int(counted[0]) if counted else 0
 
 
 def _chosen(
@@ -225,6 +274,7 @@ def _repair(job: _Job) -> None:
     job.walked = repair(header.path, job.shown_as, len(header.names), header.delimiter, _watched(job), copy)
     job.problems.extend(job.walked.problems)
     job.header = with_csv(header, copy, parallel=False)
+    job.context = replace(job.context, control=True)
 
 
 def _watched(job: _Job) -> list[int]:
@@ -235,9 +285,13 @@ def _watched(job: _Job) -> list[int]:
 
 def _run_copy(job: _Job) -> int:
     select = select_sql(job.layout, job.header.relation, job.context, broken=job.header.container == "jsonl")
+    if job.ahead is not None and job.ahead.select == select:
+        if job.ahead.error is not None:
+            raise job.ahead.error
+        job.rows = job.ahead.rows
+        return job.ahead.read
     with _Progress(job):
-        counted = job.connection.execute(f"COPY ({select}) TO {literal(job.rows)} ({_STAGED})").fetchone()
-    return int(counted[0]) if counted else 0
+        return _copied(job.connection, select, job.rows)
 
 
 def _check_shape(job: _Job) -> None:
@@ -249,10 +303,14 @@ def _check_shape(job: _Job) -> None:
         header.path, job.shown_as, len(header.names), header.delimiter, _watched(job), job.workspace / "walked.csv"
     )
     job.problems.extend(walked.problems)
-    if not job.problems and walked.records != job.read:
+    if job.problems:
+        return
+    if walked.records != job.read:
         job.walked = walked
         job.header = with_csv(header, job.workspace / "walked.csv", parallel=False)
-        job.read = _run_copy(job)
+    if not job.context.control:
+        job.context = replace(job.context, control=True)  # a line end in a value is a control character too
+    job.read = _run_copy(job)
 
 
 def _write_rejects(job: _Job) -> tuple[int, str]:
@@ -305,7 +363,7 @@ def _lines(job: _Job, records: Iterable[int]) -> dict[int, tuple[int, str]]:
     if job.header.container == "parquet" or not wanted:
         return {}
     lines = text_lines(job.opened.path)
-    walk = csv_record_lines(lines, job.header.delimiter) if job.header.container == "csv" else jsonl_record_lines(lines)
+    walk = csv_record_lines(lines, job.delimiter) if job.header.container == "csv" else jsonl_record_lines(lines)
     last = max(wanted)
     found = {}
     for record, place in enumerate(walk, 0 if job.header.container == "csv" else 1):

@@ -1,4 +1,4 @@
-"""Any table as usage, by a column map: a YAML file that says which of its columns is which of ours.
+"""Any table (CSV, JSON lines, Parquet, workbook) as usage, by a column map that says which of its columns is which of ours.
 
 A map is checked as a whole, each problem with its line. Where a number is divided, the quotient is kept to 18 decimal places,
 rounded half up: the one rounding that a map can make (rule M1).
