@@ -105,8 +105,13 @@ class Workbench:
 
     @contextmanager
     def _workspace(self) -> Iterator[Path]:
-        """A folder for what is being made, inside the books so that finished files can be moved into place by rename."""
+        """A folder for what is being made, inside the books so that finished files can be moved into place by rename.
+
+        Whoever holds one holds the ledger too, so one that is found was left by a process that was killed.
+        """
         (self.root / "store").mkdir(exist_ok=True)
+        for left in (self.root / "store").glob("work-*"):
+            shutil.rmtree(left, ignore_errors=True)
         folder = Path(tempfile.mkdtemp(prefix="work-", dir=self.root / "store"))
         try:
             yield folder

@@ -5,6 +5,7 @@ def status(books: Books, month: Month, format: Format = "table", quiet: Quiet = 
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -83,3 +84,12 @@ Format = Annotated[
 ]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Only figures and errors.", callback=_settle_quiet)]
 DryRun = Annotated[bool, typer.Option("--dry-run", "-n", help="Show what would be done, and write nothing.")]
+
+
+def chosen_formats(words: str, known: Sequence[str], noun: str) -> tuple[str, ...]:
+    """The formats that `--to html,pdf` names, or all there are; `Misused` for one that does not exist."""
+    formats = tuple(filter(None, words.split(","))) or tuple(known)
+    unknown = sorted(set(formats) - set(known))
+    if unknown:
+        raise Misused(f"no {noun} format {', '.join(unknown)}: there are {', '.join(known)}")
+    return formats

@@ -12,7 +12,7 @@ from typing import Annotated
 
 import typer
 
-from finledger.cli._options import Books, DryRun, Format, Month, Quiet
+from finledger.cli._options import Books, DryRun, Format, Month, Quiet, chosen_formats
 
 TeamName = Annotated[str | None, typer.Option("--team", metavar="TEAM", help="Only this team's document.")]
 To = Annotated[
@@ -39,10 +39,7 @@ def invoice(
     from finledger.write import figures
     from finledger.write import invoice as writers
 
-    formats = tuple(filter(None, to.split(","))) or writers.formats()
-    unknown = sorted(set(formats) - set(writers.formats()))
-    if unknown:
-        raise Misused(f"no document format {', '.join(unknown)}: there are {', '.join(writers.formats())}")
+    formats = chosen_formats(to, writers.formats(), "document")
     bench = Workbench(books)
     if team is not None and team not in bench.organisation.teams:
         raise Misused(f"no team {team!r} in finledger.yaml: there are {', '.join(sorted(bench.organisation.teams))}")

@@ -12,7 +12,7 @@ from typing import Annotated
 
 import typer
 
-from finledger.cli._options import Books, DryRun, Format, Month, Quiet
+from finledger.cli._options import Books, DryRun, Format, Month, Quiet, chosen_formats
 
 To = Annotated[
     str,
@@ -33,14 +33,10 @@ def journal(
 ) -> None:
     from finledger.cli import screen
     from finledger.core.money import Money
-    from finledger.core.problem import Misused
     from finledger.workbench import Workbench
     from finledger.write import journal as writers
 
-    formats = tuple(filter(None, to.split(","))) or writers.formats()
-    unknown = sorted(set(formats) - set(writers.formats()))
-    if unknown:
-        raise Misused(f"no journal format {', '.join(unknown)}: there are {', '.join(writers.formats())}")
+    formats = chosen_formats(to, writers.formats(), "journal")
     bench = Workbench(books)
     charges = bench.journal(month, record=not dry_run)
     written = bench.write_journal(charges, formats, dry_run=dry_run)

@@ -121,7 +121,8 @@ def _jsonl_header(path: Path, shown_as: str, connection: duckdb.DuckDBPyConnecti
         f"read_csv({literal(str(path))}, auto_detect = false, header = false, delim = '{chr(30)}', quote = '', escape = '', "
         f"compression = 'none', max_line_size = {1 << 23}, columns = {{'line': 'VARCHAR'}})"
     )
-    objects = f"(SELECT line, CASE WHEN json_valid(line) AND json_type(line) = 'OBJECT' THEN line END AS json FROM {lines} WHERE line <> '')"
+    is_object = "json_valid(line) AND json_type(line) = 'OBJECT'"
+    objects = f"(SELECT line, CASE WHEN {is_object} THEN line END AS json FROM {lines} WHERE line <> '')"
     found = connection.execute(f"SELECT DISTINCT unnest(json_keys(json)) FROM {objects} WHERE json IS NOT NULL").fetchall()
     names = tuple(sorted(str(row[0]) for row in found))
     if not names:

@@ -332,6 +332,8 @@ def _write_rejects(job: _Job) -> tuple[int, str]:
         job.connection.executemany("INSERT INTO broken VALUES (?, ?, ?)", rows)
         job.connection.execute("DELETE FROM rejects WHERE record IN (SELECT record FROM broken)")
         job.connection.execute("INSERT INTO rejects SELECT record, NULL, '(record)', excerpt, reason, NULL FROM broken")
+    whole = "SELECT record FROM rejects WHERE \"column\" = '(record)'"  # what is not a record has no columns to miss
+    job.connection.execute(f"DELETE FROM rejects WHERE \"column\" <> '(record)' AND record IN ({whole})")
     (rejected,) = job.connection.execute("SELECT count(DISTINCT record) FROM rejects").fetchone() or (0,)
     if not rejected:
         return 0, ""

@@ -13,6 +13,7 @@ from typing import Any
 
 from finledger.core.model import ChargeLine, Disclosure, FeatureQuality, Invoice, MonthCharges
 from finledger.core.money import Money, rounded_places, significant
+from finledger.write.text import formula_safe
 
 CHARGE_COLUMNS = (
     "line_id", "line_amount", "price_version", "posting_month", "service_month", "team", "cost_center", "stage", "feature",
@@ -165,15 +166,11 @@ def csv_bytes(columns: Sequence[str], rows: Iterable[Sequence[str]]) -> bytes:
 
 
 def _safe_cells(row: Sequence[str]) -> Sequence[str]:
-    return [safe_cell(cell) if cell[:1] in _FORMULA else cell for cell in row]
+    return [cell if cell[:1].isalnum() or _is_amount(cell) else formula_safe(cell) for cell in row]
 
 
-_FORMULA = frozenset("=+-@\t\r")
-
-
-def safe_cell(cell: str) -> str:
-    """A text that begins like a formula, with an apostrophe before it; a negative number as it is."""
-    return cell if cell[:1] == "-" and cell[1:].replace(".", "", 1).isdigit() else f"'{cell}"
+def _is_amount(cell: str) -> bool:
+    return cell[:1] == "-" and cell[1:].replace(".", "", 1).isdecimal()
 
 
 def json_bytes(value: object) -> bytes:

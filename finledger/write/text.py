@@ -34,6 +34,18 @@ def shown(text: str) -> str:
     return "".join(_shown_character(character) for character in text)
 
 
+_FORMULA_STARTS = ("=", "+", "-", "@", "\uff1d", "\uff0b", "\uff0d", "\uff20")  # the last four: the same, full width
+
+
+def formula_safe(text: str) -> str:
+    """A cell of text that a spreadsheet does not run: an apostrophe before what begins like a formula, or with an apostrophe.
+
+    >>> formula_safe("=1+1"), formula_safe("a=1"), formula_safe("'quoted")
+    ("'=1+1", 'a=1', "''quoted")
+    """
+    return f"'{text}" if text.startswith("'") or text.lstrip().startswith(_FORMULA_STARTS) else text
+
+
 def _shown_character(character: str) -> str:
     if character in "\t\n\r":
         return " "

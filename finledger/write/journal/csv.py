@@ -12,13 +12,13 @@ import csv
 import io
 
 from finledger.write.journal._canonical import Journal, JournalLine, escaped, journal_lines, plain
+from finledger.write.text import formula_safe
 
 SUFFIX = ".csv"
 COLUMNS = (
     "journal_id", "line_no", "posting_date", "service_period", "legal_entity", "currency", "account_number", "account",
     "cost_center", "debit", "credit", "memo", "component", "team",
 )  # fmt: skip
-_FORMULA_STARTS = ("=", "+", "-", "@", "\uff1d", "\uff0b", "\uff0d", "\uff20")  # the last four: the same, full width
 
 
 def render(journal: Journal) -> bytes:
@@ -49,5 +49,4 @@ def _row(line: JournalLine) -> tuple[str, ...]:
 
 
 def _cell(text: str) -> str:
-    text = escaped(text)
-    return f"'{text}" if text.startswith("'") or text.lstrip().startswith(_FORMULA_STARTS) else text
+    return formula_safe(escaped(text))

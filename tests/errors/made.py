@@ -1,0 +1,84 @@
+"""Files of the cases that no editor makes: `parquet usage/july.parquet "SELECT 1 AS a"` in a case's `command` calls `parquet`.
+
+Every word after the first is a path in the case's books or a text. What is made is the same every time.
+"""
+
+from __future__ import annotations
+
+import csv
+import gzip as gzip_format
+import shutil
+import sqlite3
+from collections.abc import Callable
+from pathlib import Path
+
+import duckdb
+import zstandard
+from openpyxl import Workbook
+
+
+def cp(path: str, target: str) -> None:
+    """Copy a file over another: a person changes the books between two commands."""
+    Path(target).parent.mkdir(parents=True, exist_ok=True)
+    shutil.copy(path, target)
+
+
+def gzip(path: str) -> None:
+    """FILE becomes FILE.gz."""
+    Path(f"{path}.gz").write_bytes(gzip_format.compress(Path(path).read_bytes(), mtime=0))
+    Path(path).unlink()
+
+
+def zstd(path: str) -> None:
+    """FILE becomes FILE.zst."""
+    Path(f"{path}.zst").write_bytes(zstandard.ZstdCompressor().compress(Path(path).read_bytes()))
+    Path(path).unlink()
+
+
+def cut(path: str) -> None:
+    """The last third of the file is lost on its way."""
+    content = Path(path).read_bytes()
+    Path(path).write_bytes(content[: len(content) * 2 // 3])
+
+
+def latin1(path: str) -> None:
+    """The file in ISO 8859-1 instead of UTF-8."""
+    Path(path).write_bytes(Path(path).read_text(encoding="utf-8").encode("latin-1"))
+
+
+def long_line(path: str, megabytes: str) -> None:
+    """A line of one JSON object of that length is added."""
+    with Path(path).open("a", encoding="utf-8") as stream:
+        stream.write('{"usage_id": "' + "a" * (int(megabytes) << 20) + '"}\n')
+
+
+def parquet(path: str, query: str) -> None:
+    """The rows of the query as Parquet."""
+    Path(path).parent.mkdir(parents=True, exist_ok=True)
+    with duckdb.connect() as connection:
+        connection.execute(f"COPY ({query}) TO '{path}' (FORMAT parquet)")
+
+
+def xlsx(path: str) -> None:
+    """FILE.csv becomes FILE.xlsx, every cell as text on the sheet Usage."""
+    book = Workbook()
+    book.remove(book.active)
+    sheet = book.create_sheet("Usage")
+    with Path(path).open(encoding="utf-8", newline="") as stream:
+        for row in csv.reader(stream):
+            sheet.append(row)
+    book.save(Path(path).with_suffix(".xlsx"))
+    Path(path).unlink()
+
+
+def sql(path: str, statement: str) -> None:
+    """A statement on an SQLite file, which is made where there is none."""
+    Path(path).parent.mkdir(parents=True, exist_ok=True)
+    with sqlite3.connect(path) as connection:
+        connection.execute(statement)
+    connection.close()
+
+
+MAKERS: dict[str, Callable[..., None]] = {
+    maker.__name__.replace("_", "-"): maker for maker in (cp, gzip, zstd, cut, latin1, long_line, parquet, xlsx, sql)
+}
