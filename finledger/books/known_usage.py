@@ -1,7 +1,7 @@
 """Usage that is in the store already, or in another file of the same load (rule C1): duplicates, and ids used twice.
 
-Hashes of ids find the candidates; the ids themselves and then all columns decide. What a row says is its native columns and
-labels; where it stood is not compared.
+Hashes of ids find the candidates; half of the SHA-256 over all that a row says decides whether it says the same: its native
+columns and labels, not where it stood. Rows are not joined whole, so that a file that is known row by row fits in memory.
 """
 
 from __future__ import annotations
@@ -19,14 +19,19 @@ from finledger.core.problem import Problem, SourceRef
 _CONTENT = (*(column.name for column in usage.NATIVE), *usage.LABELS)
 _TYPES = {"time": "TIMESTAMP", "count": "BIGINT", "quantity": "DECIMAL(38,18)", "cost": "DECIMAL(38,18)"}
 _KINDS = {column.name: _TYPES.get(column.kind, "VARCHAR") for column in usage.NATIVE}
+# no value holds a control character, so that 31 between columns and 30 for an empty one leave no two readings
+_TEXTS = ", ".join(f'coalesce(CAST("{name}" AS VARCHAR), chr(30))' for name in _CONTENT)
+_DIGEST = f"CAST(left(sha256(concat_ws(chr(31), {_TEXTS})), 32) AS UUID)"
+SHOWN = 1000
 
 
 @dataclass(frozen=True, slots=True)
 class Known:
-    """`conflicts`: (usage_id, record here, the other file's hash, record there)."""
+    """`conflicts`: the first (usage_id, record here, the other file's hash, record there); `more` were not listed."""
 
     duplicates: int
     conflicts: Sequence[tuple[str, int, str, int]]
+    more: int = 0
 
 
 def compare(
@@ -36,32 +41,52 @@ def compare(
     connection.execute(f"CREATE OR REPLACE TABLE known_{index} (record BIGINT)")
     others = [_part_sources(parts)] if parts else []
     others += [_staged_source(connection, other) for other in before]
-    duplicates = 0
     conflicts: list[tuple[str, int, str, int]] = []
+    left = 0
     mine = _staged_source(connection, file)
     for other in others:
         connection.execute(
-            f"CREATE OR REPLACE TEMP TABLE candidates AS SELECT usage_id FROM {mine} WHERE hash(usage_id) IN "
-            f"(SELECT hash(usage_id) FROM {other})"
+            f"CREATE OR REPLACE TEMP TABLE candidates AS SELECT id FROM (SELECT hash(usage_id) AS id FROM {mine}) "
+            f"SEMI JOIN (SELECT hash(usage_id) AS id FROM {other}) USING (id)"
         )
-        found = connection.execute("SELECT count(*) FROM candidates").fetchone()
-        if not found or not found[0]:
+        if not _count(connection, "candidates"):
             continue
-        content = ", ".join(f'"{name}"' for name in _CONTENT)
-        wanted = "WHERE usage_id IN (SELECT usage_id FROM candidates)"
+        for name, side in (("here", mine), ("there", other)):
+            connection.execute(
+                f"CREATE OR REPLACE TEMP TABLE {name} AS SELECT record, hash(usage_id) AS id, {_DIGEST} AS digest "
+                f"FROM {side} WHERE hash(usage_id) IN (SELECT id FROM candidates)"
+            )
+        connection.execute(f"INSERT INTO known_{index} SELECT here.record FROM here JOIN there USING (id, digest)")
         connection.execute(
-            f"CREATE OR REPLACE TEMP TABLE twice AS SELECT a.record, a.usage_id, b.file_sha256, b.record AS other, "
-            f"a.content IS NOT DISTINCT FROM b.content AS same FROM (SELECT record, usage_id, row({content}) AS content "
-            f"FROM {mine} {wanted}) a JOIN (SELECT record, file_sha256, usage_id, row({content}) AS content FROM {other} "
-            f"{wanted}) b USING (usage_id)"
+            "CREATE OR REPLACE TEMP TABLE differing AS SELECT DISTINCT here.record FROM here JOIN there USING (id) "
+            "WHERE here.digest <> there.digest"
         )
-        connection.execute(f"INSERT INTO known_{index} SELECT DISTINCT record FROM twice WHERE same")
-        query = "SELECT usage_id, record, file_sha256, other FROM twice WHERE NOT same ORDER BY record, other"
-        conflicts += [(str(a), int(b), str(c), int(d)) for a, b, c, d in connection.execute(query).fetchall()]
-    # an aggregate that was known is a duplicate too, so the count is of records
+        found = _differing(connection, mine, other)
+        conflicts += found
+        left += _count(connection, "differing") - len({record for _, record, _, _ in found}) if len(found) == SHOWN else 0
+    # a record that is known from two places is known once
     counted = connection.execute(f"SELECT count(DISTINCT record) FROM known_{index}").fetchone()
-    duplicates = int(counted[0]) if counted else 0
-    return Known(duplicates, conflicts)
+    return Known(int(counted[0]) if counted else 0, conflicts, left)
+
+
+def _differing(connection: duckdb.DuckDBPyConnection, mine: str, other: str) -> list[tuple[str, int, str, int]]:
+    """The first ids that are used for other content: here the ids themselves are compared, not their hashes."""
+    if not _count(connection, "differing"):
+        return []
+    first = f"SELECT record FROM differing ORDER BY record LIMIT {SHOWN}"
+    pairs = connection.execute(
+        f"SELECT a.usage_id, a.record, b.file_sha256, b.record FROM "
+        f"(SELECT usage_id, record, {_DIGEST} AS digest FROM {mine} WHERE record IN ({first})) a JOIN "
+        f"(SELECT usage_id, record, file_sha256, {_DIGEST} AS digest FROM {other} WHERE hash(usage_id) IN "
+        f"(SELECT id FROM here WHERE record IN ({first}))) b ON a.usage_id = b.usage_id AND a.digest <> b.digest "
+        f"ORDER BY a.record, b.record LIMIT {SHOWN}"
+    ).fetchall()
+    return [(str(usage_id), int(record), str(sha256), int(there)) for usage_id, record, sha256, there in pairs]
+
+
+def _count(connection: duckdb.DuckDBPyConnection, table: str) -> int:
+    found = connection.execute(f"SELECT count(*) FROM {table}").fetchone()
+    return int(found[0]) if found else 0
 
 
 def conflict_problem(
@@ -84,6 +109,11 @@ def conflict_problem(
         excerpt[:160],
         "an id names one use for ever: correct one of the two, or give it an id of its own",
     )
+
+
+def more_conflicts(file: StagedFile, count: int) -> Problem:
+    message = f"and {count:,} more rows use ids that are used for other content"
+    return Problem("conflicting-usage", message, SourceRef(file.name), remedy="see the first ones")
 
 
 def _part_sources(parts: Sequence[Path]) -> str:

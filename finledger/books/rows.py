@@ -68,5 +68,8 @@ def _table(parts: Sequence[Path]) -> str:
 
 
 def as_text(value: object) -> object:
-    """Decimals as plain text; everything else as it is."""
-    return format(value.normalize(), "f") if isinstance(value, Decimal) else value
+    """Decimals as plain text, every digit of them (`normalize` keeps 28); everything else as it is."""
+    if not isinstance(value, Decimal):
+        return value
+    text = format(value, "f")
+    return text.rstrip("0").removesuffix(".") if "." in text else text

@@ -20,7 +20,7 @@ from pathlib import Path
 
 import duckdb
 
-from finledger.books.known_usage import compare
+from finledger.books.known_usage import compare, conflict_problem, more_conflicts
 from finledger.core import usage
 from finledger.core.model import LoadedFile, Part, StagedFile
 from finledger.core.period import Month
@@ -82,6 +82,8 @@ class Store:
                 known = compare(connection, index, file, usage_parts, sound[:index])
                 duplicates[file.sha256 + file.name] = known.duplicates
                 problems.extend(_conflict_problems(known.conflicts, file, sound, names or {}, self.root.parent))
+                if known.more:
+                    problems.append(more_conflicts(file, known.more))
             if any(problem.is_error for problem in problems):
                 raise Refused(problems)
             written = [
@@ -90,6 +92,8 @@ class Store:
             ]
         finally:
             connection.close()
+        if sound:
+            self._schema()
         return [
             self._moved(file, parts, duplicates[file.sha256 + file.name]) for file, parts in zip(sound, written, strict=True)
         ]
@@ -232,8 +236,6 @@ def _conflict_problems(
     books: Path,
 ) -> list[Problem]:
     """One problem for each id whose other use has other content, naming both places by line where the files are there."""
-    from finledger.books.known_usage import conflict_problem
-
     paths = {other.sha256: Path(other.path) for other in staged} | {
         sha256: books / name for sha256, name in names.items() if sha256 not in {other.sha256 for other in staged}
     }

@@ -11,11 +11,11 @@ from finledger.core.problem import Problem, SourceRef
 
 @dataclass(frozen=True, slots=True)
 class Gap:
-    """What is missing: a problem but for its quantity. `unit` is of what has no price."""
+    """What is missing: a problem but for its quantity. `unit` is what the quantity counts."""
 
     code: str
-    unit: str
     why: str
+    unit: str
     remedy: str
     source: SourceRef
 
@@ -35,7 +35,7 @@ class Gaps:
         return tuple(
             Problem(
                 gap.code,
-                f"{quantity.normalize():f} {gap.unit} {gap.why}",
+                f"{gap.why} ({gap.unit}: {quantity.normalize():f})",
                 gap.source,
                 remedy=gap.remedy + (", or run with --allow-unpriced to leave it out of the charges" if not allowed else ""),
                 severity="warning" if allowed else "error",
@@ -48,8 +48,8 @@ class Gaps:
 def no_book(day: str) -> Gap:
     return Gap(
         "pricebook-missing",
-        "rows of metered usage",
-        f"fall on {day} or later in the month, when no price book is in force",
+        f"no price book is in force on {day}, and metered usage falls on that day or later in the month",
+        "rows",
         "add a book to pricebooks/ whose effective_from and effective_until hold that day",
         SourceRef("pricebooks"),
     )
@@ -58,8 +58,8 @@ def no_book(day: str) -> Gap:
 def no_action(book: PriceBook, action: str) -> Gap:
     return Gap(
         "action-unpriced",
-        f"actions of class {action!r}",
-        f"have no price in book {book.name}",
+        f"book {book.name} has no price for actions of class {action!r}",
+        "actions",
         f"add `{action}: {{funding: …, pricing: …}}` under actions",
         book.where("actions"),
     )
@@ -68,19 +68,23 @@ def no_action(book: PriceBook, action: str) -> Gap:
 def no_model_price(book: PriceBook, action: str, model: str) -> Gap:
     return Gap(
         "model-unpriced",
-        f"actions of class {action!r} on model {model!r}",
-        f"have no price in book {book.name}: the class has prices for other models only",
-        f"add `{model}: {{base: …, price: …}}` under by_model, or a base and price for the whole class",
+        f"book {book.name} prices actions of class {action!r} by model, and not {_on(model)}",
+        "actions",
+        f"add `{model or 'MODEL'}: {{base: …, price: …}}` under by_model, or a base and price for the whole class",
         book.where("actions", action, "by_model"),
     )
 
 
 def no_model(book: PriceBook, action: str, model: str) -> Gap:
+    if model:
+        remedy = f"add `{model}: {{provider: …, input: …, output: …}}` under models"
+    else:
+        remedy = "add a rule to finledger.yaml that sets the model, or a published price for the class"
     return Gap(
         "model-unpriced",
-        f"metered actions of class {action!r} on model {model!r}",
-        f"have no token rates in book {book.name}",
-        f"add `{model}: {{provider: …, input: …, output: …}}` under models",
+        f"book {book.name} has no token rates for metered actions of class {action!r} {_on(model)}",
+        "actions",
+        remedy,
         book.where("models"),
     )
 
@@ -89,8 +93,8 @@ def no_bucket(book: PriceBook, model: str, bucket: str) -> Gap:
     name = bucket.removesuffix("_tokens")
     return Gap(
         "bucket-unpriced",
-        bucket,
-        f"of model {model!r} have no rate in book {book.name}",
+        f"book {book.name} has no rate for {bucket} of model {model!r}",
+        "tokens",
         f"add `{name}: …` to the model's rates",
         book.where("models", model),
     )
@@ -99,8 +103,8 @@ def no_bucket(book: PriceBook, model: str, bucket: str) -> Gap:
 def no_sku(book: PriceBook, section: str, sku: str, unit: str) -> Gap:
     return Gap(
         f"{section}-unpriced",
+        f"book {book.name} has no rate for {section} SKU {sku!r}",
         unit,
-        f"of {section} SKU {sku!r} have no rate in book {book.name}",
         f"add `{sku}: {{rate: …}}` under {section}",
         book.where(section),
     )
@@ -109,8 +113,8 @@ def no_sku(book: PriceBook, section: str, sku: str, unit: str) -> Gap:
 def no_meter(model: str) -> Gap:
     return Gap(
         "tokens-unpriced",
-        f"tokens of model {model!r}" if model else "tokens without a model",
-        "have neither an action nor a provider's cost",
+        f"tokens {f'of model {model!r}' if model else 'without a model'} have neither an action nor a provider's cost",
+        "tokens",
         "give the rows an action: add a rule to finledger.yaml that sets one (rules: - {when: …, set: {action: …}})",
         SourceRef("finledger.yaml"),
     )
@@ -119,17 +123,22 @@ def no_meter(model: str) -> Gap:
 def no_currency_rate(currency: str, functional: str, day: str) -> Gap:
     return Gap(
         "currency-rate-missing",
+        f"no rate from {currency} to {functional} is known for the provider's cost of {day} or later in the month",
         currency,
-        f"of provider cost on {day} or later in the month have no rate to {functional}",
         f"add a line to rates.csv dated {day} or before: DATE,{currency},{functional},RATE,SOURCE",
         SourceRef("rates.csv"),
     )
 
 
 def no_seat(book: PriceBook | None, team: str, sku: str, count: int) -> Problem:
+    held = f"no fee for seats {sku!r}, which team {team} holds (seats: {count})"
     return Problem(
         "seat-unpriced",
-        f"{count} seats {sku!r} of team {team} have no fee" + (f" in book {book.name}" if book is not None else ""),
+        f"book {book.name} has {held}" if book is not None else f"no price book is in force, so there is {held}",
         book.where("seats") if book is not None else SourceRef("pricebooks"),
         remedy=f"add `{sku}: {{rate: …}}` under seats, or take the seats off the team in finledger.yaml",
     )
+
+
+def _on(model: str) -> str:
+    return f"on model {model!r}" if model else "without a model"

@@ -1,7 +1,7 @@
 """Rows that an export holds more than once (rule C1): the first counts, an equal one is a duplicate, another one a conflict.
 
-Ids are compared by hash first; text and all columns are compared only for the few ids that occur twice. No hash is stored:
-DuckDB's hash function may change between versions.
+Ids are compared by hash first, then, for those that occur twice, by their text; rows by half of the SHA-256 over all their
+columns. DuckDB's own hash function may change between versions, so that none of it is stored.
 """
 
 from __future__ import annotations
@@ -60,16 +60,18 @@ def find_copies(connection: duckdb.DuckDBPyConnection, rows: str, columns: list[
     if not has_repeats(connection, rows, "usage_id"):
         return Copies(0, [])
     source = scan(rows)
-    content = ", ".join(quoted(column) for column in columns)
+    # no value holds a control character, so that 31 between columns and 30 for an empty one leave no two readings
+    texts = ", ".join(f"coalesce(CAST({quoted(column)} AS VARCHAR), chr(30))" for column in columns)
     connection.execute(
-        f"CREATE OR REPLACE TEMP TABLE copies AS SELECT record, usage_id, row({content}) AS content FROM {source} "
+        f"CREATE OR REPLACE TEMP TABLE copies AS SELECT record, usage_id, "
+        f"CAST(left(sha256(concat_ws(chr(31), {texts})), 32) AS UUID) AS digest FROM {source} "
         f"WHERE faults IS NULL AND hash(usage_id) IN (SELECT hash(usage_id) FROM {source} WHERE faults IS NULL "
         f"GROUP BY 1 HAVING count(*) > 1)"
     )
     connection.execute(
-        "CREATE OR REPLACE TEMP TABLE compared AS SELECT c.record, f.record AS first, c.usage_id, "
-        "c.content IS NOT DISTINCT FROM f.content AS same FROM copies c JOIN (SELECT usage_id, min(record) AS record, "
-        "arg_min(content, record) AS content FROM copies GROUP BY usage_id) f USING (usage_id) WHERE c.record <> f.record"
+        "CREATE OR REPLACE TEMP TABLE compared AS SELECT c.record, f.record AS first, c.usage_id, c.digest = f.digest AS same "
+        "FROM copies c JOIN (SELECT usage_id, min(record) AS record, arg_min(digest, record) AS digest FROM copies "
+        "GROUP BY usage_id) f USING (usage_id) WHERE c.record <> f.record"
     )
     connection.execute("INSERT INTO marks (record, fate) SELECT record, 'duplicate' FROM compared WHERE same")
     (duplicates,) = _one(connection, "SELECT count(*) FROM compared WHERE same")

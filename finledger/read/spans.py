@@ -73,8 +73,7 @@ def find_aggregates(
 
 def _traces(connection: duckdb.DuckDBPyConnection) -> Iterator[dict[str, Span]]:
     """The traces that hold a parent whose tokens are not its direct children's sum, one at a time."""
-    cursor = connection.cursor()
-    cursor.execute(
+    cursor = connection.execute(
         f"SELECT trace_id, span_id, coalesce(parent_span_id, ''), record, {', '.join(TOKEN_BUCKETS)} FROM spans WHERE trace_id "
         f"IN (SELECT trace_id FROM parents WHERE NOT repeats) ORDER BY trace_id, record"
     )

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import random
+from dataclasses import replace
 from datetime import date
 from decimal import Decimal
 from fractions import Fraction
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from finledger.core.model import (
+    UNALLOCATED,
     ActionClass,
     Dated,
     ModelRates,
@@ -23,8 +26,9 @@ from finledger.core.model import (
     Uplift,
     UsageGroup,
 )
+from finledger.core.money import Money
 from finledger.core.period import Month
-from finledger.core.problem import Outcome
+from finledger.core.problem import Outcome, Refused
 from finledger.core.usage import GROUP_KEYS, SUMS
 from finledger.pipeline import MonthInputs, run_month
 from finledger.write.figures import month_json
@@ -149,3 +153,35 @@ def test_disclosures__gross_is_shared_by_the_book(usage: list[UsageGroup], price
         else:
             assert prices.platform_share is not None
             assert abs(each.platform_share.minor - Fraction(prices.platform_share) * each.gross.minor) <= Fraction(1, 2)
+
+
+@settings(max_examples=60, deadline=None)
+@given(usage=groups, prices=books, how=st.sampled_from(["proportional", "even"]))
+def test_unallocated__spread_moves_it_and_loses_nothing(usage: list[UsageGroup], prices: PriceBook, how: str) -> None:
+    """Spread over the teams, it is still measured first, and what no team takes stays with the platform (A1, A2)."""
+    held, _ = run(usage, prices)
+    inputs = MonthInputs(JULY, replace(ORGANISATION, unallocated=how), [prices], lambda query: Outcome(tuple(usage)))
+    spread, documents = run_month(inputs)
+    kept = sum(pool.residual.minor for pool in spread.pools if pool.name == UNALLOCATED)
+    assert (spread.unallocated, spread.unallocated_share) == (held.unallocated, held.unallocated_share)
+    assert sum(ln.amount.minor for ln in spread.lines) + kept == sum(ln.amount.minor for ln in held.lines)
+    assert sum(d.total.minor for d in documents) == sum(ln.amount.minor for ln in spread.lines)
+    assert not any(ln.key.team == UNALLOCATED for ln in spread.lines)
+    assert all(check.holds for check in spread.checks)
+
+
+def test_unpriced__let_through_is_unallocated_at_the_providers_cost() -> None:
+    """An action that no book prices stops the month; let through, the provider's cost of it is unallocated (P2)."""
+    usage = [
+        group("search", "unknown_call", "", 10, 3, Decimal(0), Decimal("12.345"), ""),
+        group("search", "chat", "", 1000, 3, Decimal(0), Decimal(0), ""),
+    ]
+    with pytest.raises(Refused) as refused:
+        run(usage, book())
+    assert [problem.code for problem in refused.value.problems] == ["action-unpriced"]
+    charges, _ = run_month(
+        MonthInputs(JULY, ORGANISATION, [book()], lambda query: Outcome(tuple(usage)), allow_unpriced=True)
+    )
+    assert (charges.unallocated, [p.severity for p in charges.notices]) == (Money(1235, "USD"), ["warning"])
+    assert {ln.key.item for ln in charges.lines if ln.key.team == UNALLOCATED} == {"(unpriced)"}
+    assert [str(ln.amount) for ln in charges.lines if ln.key.item == "chat"] == ["11.12"]

@@ -120,7 +120,7 @@ def _check_top(found: _Map) -> None:
     if found.words.get("input_includes_cached", "false") not in ("true", "false"):
         found.refuse("input_includes_cached is true or false", "write one of the two", "input_includes_cached")
     if not isinstance(found.words.get("nulls", []), list):
-        found.refuse("nulls is a list of words that mean empty", "write it as [NULL, N/A]", "nulls")
+        found.refuse("nulls is a list of words that mean empty", "write it as ['NULL', N/A]", "nulls")
     if not isinstance(found.words.get("columns"), Mapping):
         found.refuse("a map says where the columns come from", "add `columns:` with usage_id and ts at least", "columns")
 
@@ -163,7 +163,7 @@ def _check_words(found: _Map, name: str, words: Mapping[str, Any]) -> None:
     if "pattern" in words and not _is_pattern(str(words["pattern"])):
         found.refuse(f"{words['pattern']!r} is not a pattern of a time", "write it as %d.%m.%Y %H:%M:%S", *where, "pattern")
     if "divide" in words and (KINDS[name] not in ("count", "quantity", "cost") or _divisor(str(words["divide"])) is None):
-        found.refuse(f"{name} cannot be divided by {words['divide']!r}", "divide a number, by a number above 0", *where)
+        found.refuse(f"{name} cannot be divided by {words['divide']!r}", "divide a number, by a number above 0 of at most 15 digits", *where)
 
 
 def _origin(text: str) -> datetime | None:
@@ -179,7 +179,10 @@ def _divisor(text: str) -> tuple[int, int] | None:
         number = Decimal(text)
     except InvalidOperation:
         return None
-    return number.as_integer_ratio() if number.is_finite() and number > 0 else None
+    if not number.is_finite() or not 0 < number <= 10**15 or number.adjusted() < -15:
+        return None
+    numerator, denominator = number.as_integer_ratio()
+    return (numerator, denominator) if max(numerator, denominator) <= 10**18 else None
 
 
 def _is_pattern(pattern: str) -> bool:
@@ -275,9 +278,13 @@ def _within(moment: str) -> str:
 
 
 def _divided_sql(kind: str, numerator: int, denominator: int) -> str:
-    """The number / (numerator/denominator), to 18 places half up, in whole numbers: DuckDB's own division is binary."""
+    """The number / (numerator/denominator), to 18 places half up, in whole numbers: DuckDB's own division is binary.
+
+    Whole and rest are divided apart, so that nothing overflows whose quotient can be held; what cannot be held is refused.
+    """
     units = f"abs({_units('{text}')})"
-    quotient = f"((2 * {units} * {denominator} + {numerator}) // (2 * {numerator}::HUGEINT))"
+    whole, rest = f"({units} // {numerator}::HUGEINT)", f"({units} % {numerator}::HUGEINT)"
+    quotient = f"TRY({whole} * {denominator} + (2 * {rest} * {denominator} + {numerator}) // (2 * {numerator}::HUGEINT))"
     digits = f"lpad(CAST({quotient} % {_UNITS}::HUGEINT AS VARCHAR), 18, '0')"
     sign = f"CASE WHEN {_units('{text}')} < 0 THEN '-' ELSE '' END"
     decimal = f"TRY(CAST({sign} || CAST({quotient} // {_UNITS}::HUGEINT AS VARCHAR) || '.' || {digits} AS DECIMAL(38,18)))"
@@ -304,9 +311,9 @@ def _sheet_as_csv(workbook: Path, sheet: object, copy: Path) -> Path:
 
 
 def _cells(rows: Any) -> Iterator[list[str]]:
+    """A line for each row, blank for an empty one, so that the lines are the sheet's rows."""
     for row in rows:
-        if any(cell is not None for cell in row):
-            yield [_cell(cell) for cell in row]
+        yield [_cell(cell) for cell in row] if any(cell is not None for cell in row) else []
 
 
 def _cell(cell: object) -> str:
