@@ -35,6 +35,7 @@ golden: $(READY)
 	FINLEDGER_GOLDEN=write $(BIN)/python -m pytest -q --update-goldens
 
 bench: $(READY)
+	@$(BIN)/python -m compileall -q finledger
 	@for each in $(basename $(notdir $(wildcard bench/[!_]*.py))); do \
 	    echo "== $$each"; $(BIN)/python -m bench.$$each || exit 1; \
 	done

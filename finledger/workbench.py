@@ -10,12 +10,13 @@ import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from datetime import datetime
 from functools import cached_property
 from pathlib import Path
 from typing import TypeVar
 
 from finledger.books import rows
-from finledger.books.ledger import Ledger, Transaction, edited_book
+from finledger.books.ledger import Ledger, edited_book
 from finledger.books.store import Store
 from finledger.core.currency import CurrencyRate
 from finledger.core.invoice import SERIES, invoice_number
@@ -30,10 +31,10 @@ from finledger.core.model import (
     StagedFile,
 )
 from finledger.core.money import Money, floored, total
-from finledger.core.period import Month
+from finledger.core.period import Interval, Month
 from finledger.core.problem import Misused, Outcome, Problem, Refused, SourceRef
 from finledger.engines import DEFAULT, engine
-from finledger.pipeline import MonthInputs, run_month, with_numbers
+from finledger.pipeline import MonthInputs, query, run_month, with_numbers
 
 SETTINGS = "finledger.yaml"
 UNPOSTED = "intercompany-accounts-missing"
@@ -138,7 +139,7 @@ class Workbench:
     ) -> list[Loaded]:
         """Read exports into the store: all of them, or, when one has an error, none (exit 1). Raises Busy, Refused."""
         with self.ledger.write() as ledger, self._workspace() as workspace:
-            self._hold_timezone(ledger)
+            self._hold_timezone()
             stored = (*self.ledger.parts(), *self.ledger.parts(rejected=True))
             self.store.sweep(stored)
             names = {file.sha256: file.name for file in self.ledger.files()}
@@ -146,7 +147,8 @@ class Workbench:
             published = self.store.publish(staged, stored, workspace, names)
             if dry_run:
                 self.store.sweep(stored)
-            else:
+            elif published:
+                ledger.set_meta("timezone", self.organisation.timezone)
                 for file, parts in published:
                     ledger.add_file(file)
                     for part in parts:
@@ -190,6 +192,7 @@ class Workbench:
                     inclusive=self._inclusive(name),
                     workspace=workspace / str(number),
                     month=month,
+                    sha256=sha256,
                 )
                 hashes[sha256] = each
                 staged.append(each)
@@ -209,12 +212,10 @@ class Workbench:
             return None
         return inside.parts[0] if len(inside.parts) > 1 else None
 
-    def _hold_timezone(self, ledger: Transaction) -> None:
+    def _hold_timezone(self) -> None:
         """The store's months are cut in the time zone of its first load: another one later would move rows between them."""
         stored, wanted = self.ledger.meta("timezone"), self.organisation.timezone
-        if stored is None:
-            ledger.set_meta("timezone", wanted)
-        elif stored != wanted:
+        if stored not in (None, wanted):
             raise Refused([_other_timezone(stored, wanted)])
 
     def shown(self, path: Path) -> str:
@@ -238,7 +239,7 @@ class Workbench:
             month=month,
             organisation=self.organisation,
             books=self._frozen(),
-            group=lambda query: engine(engine_name).group(paths, query),
+            group=lambda asked: engine(engine_name).group(paths, asked),
             files=files,
             evals=self.evals,
             rates=self.rates,
@@ -249,7 +250,8 @@ class Workbench:
         try:
             charges, documents = run_month(inputs)
         except Refused as refused:
-            raise Refused([self._with_rows(problem, paths, files) for problem in refused.problems]) from None
+            cuts = query(inputs).intervals
+            raise Refused([self._with_rows(problem, paths, files, cuts) for problem in refused.problems]) from None
         if record:
             with self.ledger.write() as ledger:
                 for book in inputs.books:
@@ -293,15 +295,28 @@ class Workbench:
         stated = floored(self.organisation.buffer_opening, currency)
         return stated + Money(self.ledger.contributions(month), currency)
 
-    def _with_rows(self, problem: Problem, paths: Sequence[Path], files: Sequence[LoadedFile]) -> Problem:
+    def _with_rows(
+        self, problem: Problem, paths: Sequence[Path], files: Sequence[LoadedFile], cuts: Sequence[Interval]
+    ) -> Problem:
         """Name the first stored rows that a problem is about, as file:line (rule P2)."""
         if not problem.rows:
             return problem
-        count, first = rows.find(paths, dict(problem.rows), limit=3)
+        keys = dict(problem.rows)
+        count, first = rows.find(paths, keys, 3, *self._bounds(problem.interval, keys["billed_currency"], cuts))
         names = {file.sha256: file.name for file in files}
         places = [self._line_of(names[sha256], record) for sha256, record in first]
         more = f" and {count - len(places)} more" if count > len(places) else ""
         return replace(problem, excerpt=f"rows {', '.join(places)}{more}")
+
+    def _bounds(
+        self, number: int | None, currency: str, cuts: Sequence[Interval]
+    ) -> tuple[datetime | None, datetime | None]:
+        """Where an interval begins and the next one does; cuts of currency rates count for rows in another currency only."""
+        if number is None:
+            return None, None
+        at_home = currency in ("", self.organisation.currency)
+        later = [cut.start for cut in cuts[number + 1 :] if not (at_home and cut.rates_only)]
+        return cuts[number].start, next(iter(later), None)
 
     def _line_of(self, name: str, record: int) -> str:
         """file:line of a record while the export is still there; its ordinal otherwise."""

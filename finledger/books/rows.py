@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from datetime import datetime
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -31,13 +32,21 @@ def summary(parts: Sequence[Path]) -> list[dict[str, Any]]:
     return [{name: 0 if value is None else value for name, value in zip(SUMMARY_COLUMNS, row, strict=True)} for row in rows]
 
 
-def find(parts: Sequence[Path], keys: Mapping[str, str], limit: int) -> tuple[int, list[tuple[str, int]]]:
-    """How many stored rows have these column values ("" = empty), and the first of them as (file sha256, record)."""
+def find(
+    parts: Sequence[Path], keys: Mapping[str, str], limit: int, start: datetime | None = None, end: datetime | None = None
+) -> tuple[int, list[tuple[str, int]]]:
+    """How many stored rows have these column values ("" = empty), and the first of them as (file sha256, record).
+
+    `start` and `end`, in UTC: only rows from the one on, and before the other.
+    """
     if not parts:
         return 0, []
-    conditions = " AND ".join(f"coalesce(\"{name}\", '') = ?" for name in keys)
+    conditions = [f"coalesce(\"{name}\", '') = ?" for name in keys]
+    for sign, moment in ((">=", start), ("<", end)):
+        if moment is not None:
+            conditions.append(f"ts {sign} TIMESTAMP '{moment:%Y-%m-%d %H:%M:%S}'")
     with _connect() as connection:
-        table = f"{_table(parts)} WHERE NOT is_aggregate AND {conditions}"
+        table = f"{_table(parts)} WHERE NOT is_aggregate AND {' AND '.join(conditions)}"
         values = list(keys.values())
         count = connection.execute(f"SELECT count(*) FROM {table}", values).fetchall()[0][0]
         first = connection.execute(

@@ -13,12 +13,15 @@ they finish, `record` has the order); its name always tells its bytes.
 
 from __future__ import annotations
 
+import gzip
 import hashlib
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
+from typing import Any, TextIO, cast
 
 import duckdb
+import zstandard
 
 from finledger.books.known_usage import compare, conflict_problem, more_conflicts
 from finledger.core import usage
@@ -35,7 +38,8 @@ STORED: dict[str, str] = {
 }
 STORED_ALL = {**STORED, "record": "BIGINT", "file_sha256": "VARCHAR", "is_aggregate": "BOOLEAN"}
 MEMORY_LIMIT = "700MB"
-_PART = "FORMAT parquet, COMPRESSION zstd, ROW_GROUP_SIZE 40960"
+_UNPACKED: Mapping[str, Callable[..., Any]] = {".gz": gzip.open, ".zst": zstandard.open}
+_PART = "FORMAT parquet, COMPRESSION zstd, COMPRESSION_LEVEL 1, ROW_GROUP_SIZE 40960, WRITE_BLOOM_FILTER false"
 
 
 class Store:
@@ -147,16 +151,23 @@ class _Written:
 def record_places(path: Path, records: Iterable[int]) -> dict[int, tuple[int, str]]:
     """Record → (line, the line's text) in a CSV or JSON-lines export; empty for other containers."""
     wanted = set(records)
-    suffix = path.suffix.lower()
+    packed = path.suffix.lower() in _UNPACKED
+    suffix = Path(path.stem if packed else path.name).suffix.lower()
     if not wanted or suffix not in (".csv", ".tsv", ".txt", ".jsonl", ".ndjson", ".json") or not path.is_file():
         return {}
-    with path.open(encoding="utf-8-sig", newline="", errors="replace") as stream:
+    with _text(path) as stream:
         header = stream.readline()
-        stream.seek(0)
-        delimiter = max((",", ";", "\t", "|"), key=header.count)
-        is_json = suffix in (".jsonl", ".ndjson", ".json")
+    delimiter = max((",", ";", "\t", "|"), key=header.count)
+    is_json = suffix in (".jsonl", ".ndjson", ".json")
+    with _text(path) as stream:
         walk = jsonl_record_lines(stream) if is_json else csv_record_lines(stream, delimiter)
         return {record: place for record, place in enumerate(walk, int(is_json)) if record in wanted}
+
+
+def _text(path: Path) -> TextIO:
+    """The lines of an export, unpacked where it is packed."""
+    unpack = _UNPACKED.get(path.suffix.lower(), open)
+    return cast(TextIO, unpack(path, "rt", encoding="utf-8-sig", newline="", errors="replace"))
 
 
 def _write_months(

@@ -74,7 +74,7 @@ def load(
     if not quiet and format == "table":
         if not rows:
             screen.note("Nothing to load: put exports into usage/, or name files.")
-        elif sums["rejected"]:
+        elif sums["rejected"] and not dry_run:
             screen.note("Rejected rows and their reasons: finledger usage quarantine")
         elif not dry_run:
             screen.note("Next: finledger allocate --month MONTH (`finledger status` knows which)")

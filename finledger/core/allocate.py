@@ -88,8 +88,9 @@ def share_pools(
     month: Month,
 ) -> Outcome[tuple[PoolSplit, ...]]:
     """Split every pool that has an amount this month over its targets, in the declared order; each pass conserves (M3)."""
-    splits = [_share(pool, amounts[pool.name], use, organisation, month) for pool in pools if amounts.get(pool.name)]
-    return Outcome(tuple(splits), tuple(_unshared(split_) for split_ in splits if split_.residual == split_.amount))
+    shared = [(pool, _share(pool, amounts[pool.name], use, organisation, month)) for pool in pools if amounts.get(pool.name)]
+    unshared = tuple(_unshared(pool, part) for pool, part in shared if part.residual == part.amount)
+    return Outcome(tuple(part for _, part in shared), unshared)
 
 
 def _share(pool: Pool, amount: Money, use: Mapping[str, TeamUse], organisation: Organisation, month: Month) -> PoolSplit:
@@ -110,11 +111,12 @@ def _share(pool: Pool, amount: Money, use: Mapping[str, TeamUse], organisation: 
     return PoolSplit(pool.name, pool.driver, amount, parts, residual, weights)
 
 
-def _unshared(split_: PoolSplit) -> Problem:
+def _unshared(pool: Pool, part: PoolSplit) -> Problem:
+    amount = f"{part.amount} {part.amount.currency}"
     return Problem(
         "pool-without-driver",
-        f"pool {split_.name} of {split_.amount} stays with the platform: no target has any {split_.driver}",
-        SourceRef("finledger.yaml"),
+        f"pool {pool.name} of {amount} stays with the platform: none of its targets has any {pool.driver.replace('_', ' ')}",
+        pool.source or SourceRef("finledger.yaml"),
         remedy="choose another driver, or load the usage that it weighs by",
         severity="warning",
     )

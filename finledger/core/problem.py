@@ -31,7 +31,8 @@ class SourceRef:
 class Problem:
     """One thing that is wrong. `code` names the case in tests/errors/; `remedy` says what to do about it.
 
-    `rows` points at stored usage by its columns, where a stage knows no more; the workbench turns it into file:line.
+    `rows` points at stored usage by its columns, and `interval` by the stretch of the month in which nothing changes, where a
+    stage knows no more; the workbench turns them into file:line.
     """
 
     code: str
@@ -41,6 +42,7 @@ class Problem:
     remedy: str = ""
     severity: Severity = "error"
     rows: tuple[tuple[str, str], ...] = ()
+    interval: int | None = None
 
     @property
     def is_error(self) -> bool:

@@ -40,6 +40,7 @@ class Gaps:
                 remedy=gap.remedy + (", or run with --allow-unpriced to leave it out of the charges" if not allowed else ""),
                 severity="warning" if allowed else "error",
                 rows=tuple(first.group.keys.items()),
+                interval=first.group.interval,
             )
             for gap, (quantity, first) in sorted(self._found.items(), key=lambda item: (item[0].code, item[0].why))
         )
@@ -132,12 +133,12 @@ def no_currency_rate(currency: str, functional: str, day: str) -> Gap:
 
 def no_seat(book: PriceBook | None, team: str, sku: str, count: int) -> Problem:
     held = f"no fee for seats {sku!r}, which team {team} holds (seats: {count})"
-    return Problem(
-        "seat-unpriced",
-        f"book {book.name} has {held}" if book is not None else f"no price book is in force, so there is {held}",
-        book.where("seats") if book is not None else SourceRef("pricebooks"),
-        remedy=f"add `{sku}: {{rate: …}}` under seats, or take the seats off the team in finledger.yaml",
-    )
+    if book is None:
+        remedy = "add a book to pricebooks/ whose effective_from and effective_until hold the month's first day"
+        message = f"no price book is in force on the month's first day, so there is {held}"
+        return Problem("seat-unpriced", message, SourceRef("pricebooks"), remedy=remedy)
+    remedy = f"add `{sku}: {{rate: …}}` under seats, or take the seats off the team in finledger.yaml"
+    return Problem("seat-unpriced", f"book {book.name} has {held}", book.where("seats"), remedy=remedy)
 
 
 def _on(model: str) -> str:

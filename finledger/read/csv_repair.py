@@ -28,6 +28,7 @@ class Walked:
 def repair(path: Path, shown_as: str, width: int, delimiter: str, watched: Collection[int], copy: Path) -> Walked:
     """Walk the file and write its tidy copy. `watched` are the columns whose values have no business holding lines."""
     walked = Walked()
+    swallowing: set[int] = set()
     with copy.open("w", encoding="utf-8", newline="") as stream:
         writer = csv.writer(stream, lineterminator="\n")
         empty = [""] * width
@@ -40,11 +41,14 @@ def repair(path: Path, shown_as: str, width: int, delimiter: str, watched: Colle
                 walked.broken[walked.records] = (line, reason, delimiter.join(fields)[:160])
                 fields = empty
             elif _swallows(fields, watched, width, delimiter):
-                walked.problems.append(_unclosed(shown_as, line, delimiter.join(fields)))
+                swallowing.add(line)
             if not any(fields):
                 stream.write('""' + "," * (width - 1) + "\n")
             else:
                 writer.writerow(fields)
+    if swallowing:
+        lines = enumerate(text_lines(path), 1)
+        walked.problems = [_unclosed(shown_as, number, text) for number, text in lines if number in swallowing]
     opened = open_quote(text_lines(path), delimiter)
     if opened is not None:
         walked.problems = [_unclosed(shown_as, *opened)]
@@ -66,6 +70,8 @@ def _records(path: Path, width: int, delimiter: str) -> Iterator[tuple[list[str]
             continue
         if not fields:
             continue
+        if len(fields) > width and not any(fields[width:]):
+            fields = fields[:width]  # commas too many at the end hold nothing: the strict reader passes over them too
         if first:
             first = False
             yield fields, -1, ""

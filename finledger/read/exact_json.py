@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 
 import duckdb
 
 from finledger.read.columns import literal
 from finledger.read.opened import Opened, text_lines
+
+_TOKEN = re.compile(r'"(?:[^"\\]|\\.)*"|-?[0-9]+(?:\.[0-9]+)?(?:[eE][+-]?[0-9]+)?')
 
 
 def numbers_as_text(opened: Opened, workspace: Path, connection: duckdb.DuckDBPyConnection) -> Path:
@@ -40,9 +43,11 @@ def _has_long_numbers(path: Path, connection: duckdb.DuckDBPyConnection) -> bool
 
 
 def _quoted_numbers(line: str) -> str:
+    """The line with its numbers in quotes and nothing else changed: a key that stands twice stays twice, in its order."""
     try:
-        return json.dumps(json.loads(line, parse_float=str, parse_int=str, parse_constant=str), ensure_ascii=False)
+        json.loads(line)
     except ValueError:
         return line
     except RecursionError:
         return "(nested too deeply)"
+    return _TOKEN.sub(lambda found: found[0] if found[0].startswith('"') else f'"{found[0]}"', line)

@@ -17,6 +17,8 @@ from finledger.read.opened import Opened, text_lines
 Container = Literal["csv", "jsonl", "parquet"]
 _DELIMITERS = (",", ";", "\t", "|")
 _MAX_LINE = 64 << 20
+_MAX_JSON = 8 << 20
+_NEVER = chr(30)  # JSON has no such character: with it as the delimiter, a line is one field
 csv.field_size_limit(1 << 30)
 
 
@@ -62,16 +64,21 @@ def read_header(
         return _jsonl_header(link, shown_as, connection)
     if container == "parquet":
         return _parquet_header(link, shown_as, connection)
-    message = "neither the file's name nor its content says whether it is CSV, JSON lines or Parquet"
+    message = "the file's name does not say whether it is CSV, JSON lines or Parquet"
     remedy = "name it .csv, .jsonl or .parquet (.gz and .zst may follow)"
+    if container == "xlsx":
+        message = "a workbook is read by a column map only"
+        remedy = "describe its columns in a map (load FILE --map MAP.yaml), or save it as CSV"
     return (Problem("unknown-format", message, SourceRef(shown_as), remedy=remedy),)
 
 
 def csv_relation(path: Path, width: int, delimiter: str, *, parallel: bool = True) -> str:
     columns = ", ".join(f"'c{index}': 'VARCHAR'" for index in range(width))
+    # buffers of about one row group of the staged file save a seventh of the time; a longer line makes the file be walked
+    sizes = f"max_line_size = {2 << 20}, buffer_size = {8 << 20}" if parallel else f"max_line_size = {_MAX_LINE}"
     return (
         f"read_csv({literal(str(path))}, auto_detect = false, header = true, delim = {literal(delimiter)}, quote = '\"', "
-        f"escape = '\"', strict_mode = true, compression = 'none', max_line_size = {_MAX_LINE if not parallel else 1 << 23}, "
+        f"escape = '\"', strict_mode = true, compression = 'none', {sizes}, "
         f"parallel = {str(parallel).lower()}, columns = {{{columns}}})"
     )
 
@@ -92,6 +99,9 @@ def _csv_header(path: Path, shown_as: str) -> Header | tuple[Problem, ...]:
     delimiter = max(_DELIMITERS, key=first.count)
     names = next(csv.reader([first], delimiter=delimiter), [])
     names = [name.strip() for name in names]
+    if not names:
+        remedy = "export it again, or leave it out"
+        return (Problem("empty-file", "the file has nothing but blank lines", SourceRef(shown_as), remedy=remedy),)
     problems = _name_problems(names, shown_as, line, first)
     if problems:
         return problems
@@ -118,21 +128,47 @@ def _name_problems(names: Iterable[str], shown_as: str, line: int, excerpt: str)
 
 def _jsonl_header(path: Path, shown_as: str, connection: duckdb.DuckDBPyConnection) -> Header | tuple[Problem, ...]:
     lines = (
-        f"read_csv({literal(str(path))}, auto_detect = false, header = false, delim = '{chr(30)}', quote = '', escape = '', "
-        f"compression = 'none', max_line_size = {1 << 23}, columns = {{'line': 'VARCHAR'}})"
+        f"read_csv({literal(str(path))}, auto_detect = false, header = false, delim = '{_NEVER}', quote = '', escape = '', "
+        f"compression = 'none', max_line_size = {_MAX_JSON}, columns = {{'line': 'VARCHAR'}})"
     )
     is_object = "json_valid(line) AND json_type(line) = 'OBJECT'"
     objects = f"(SELECT line, CASE WHEN {is_object} THEN line END AS json FROM {lines} WHERE line <> '')"
-    found = connection.execute(f"SELECT DISTINCT unnest(json_keys(json)) FROM {objects} WHERE json IS NOT NULL").fetchall()
+    keys = f"SELECT DISTINCT unnest(json_keys(json)) FROM {objects} WHERE json IS NOT NULL"
+    try:
+        found = connection.execute(keys).fetchall()
+    except duckdb.InvalidInputException:
+        return (_unreadable_line(path, shown_as),)
     names = tuple(sorted(str(row[0]) for row in found))
     if not names:
         first = next(iter(text_lines(path)), "")[:160].rstrip("\r\n")
         remedy = "write one JSON object a line (jq -c '.[]' turns an array into lines)"
         return (Problem("not-json", "no line of the file is a JSON object", SourceRef(shown_as, 1), first, remedy),)
-    paths = ", ".join(literal("$." + quoted(name)) for name in names)
+    paths = ", ".join(literal(_json_path(name)) for name in names)
     relation = f"(SELECT json_extract_string(json, [{paths}]) AS j, json IS NULL AS broken, line FROM {objects})"
     refs = {name: f"j[{index}]" for index, name in enumerate(names, 1)}
     return Header("jsonl", names, relation, refs, {}, path)
+
+
+def _json_path(name: str) -> str:
+    """A key as a JSON path, which has no way to write a quote; as a JSON pointer then."""
+    return "$." + quoted(name) if '"' not in name else "/" + name.replace("~", "~0").replace("/", "~1")
+
+
+def _unreadable_line(path: Path, shown_as: str) -> Problem:
+    """The first line that is no field of text: too long, or with the one character that JSON cannot have."""
+    number, line = next(
+        (
+            (number, line)
+            for number, line in enumerate(text_lines(path), 1)
+            if _NEVER in line or len(line.encode()) > _MAX_JSON
+        ),
+        (None, ""),
+    )
+    message = f"the line is longer than {_MAX_JSON >> 20} MiB, or holds the control character U+001E"
+    remedy = "export it again, one record a line"
+    return Problem(
+        "unreadable-file", message, SourceRef(shown_as, number), line[:160].strip("\r\n").replace(_NEVER, "\\u001e"), remedy
+    )
 
 
 def _parquet_header(path: Path, shown_as: str, connection: duckdb.DuckDBPyConnection) -> Header | tuple[Problem, ...]:

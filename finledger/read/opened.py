@@ -48,8 +48,10 @@ def content_hash(path: Path) -> str:
         return hashlib.file_digest(stream, "sha256").hexdigest()
 
 
-def open_export(path: Path, shown_as: str, workspace: Path, progress: Progress | None = None) -> Opened | Problem:
-    """Hash, unpack and look through the file. The problem, if any, is the file's: empty, cut off, not UTF-8."""
+def open_export(
+    path: Path, shown_as: str, workspace: Path, progress: Progress | None = None, sha256: str | None = None
+) -> Opened | Problem:
+    """Hash (unless `sha256` is known), unpack and look through the file. A problem is the file's: empty, cut off, not UTF-8."""
     packed = path.suffix.lower() if path.suffix.lower() in (".gz", ".zst") else ""
     name = path.stem if packed else path.name
     text = Path(name).suffix.lower() not in (".parquet", ".xlsx")
@@ -62,7 +64,9 @@ def open_export(path: Path, shown_as: str, workspace: Path, progress: Progress |
     try:
         with ExitStack() as stack:
             pool = stack.enter_context(ThreadPoolExecutor(1))
-            hashed = _Hashed(stack.enter_context(path.open("rb", buffering=0)), sha, pool, size, progress)
+            hashed = _Hashed(
+                stack.enter_context(path.open("rb", buffering=0)), None if sha256 else sha, pool, size, progress
+            )
             raw = io.BufferedReader(hashed, _CHUNK)
             stream = _unpacking(packed, raw, stack)
             copy: BinaryIO | None = None
@@ -79,9 +83,9 @@ def open_export(path: Path, shown_as: str, workspace: Path, progress: Progress |
     except (EOFError, zlib.error, gzip.BadGzipFile, zstandard.ZstdError) as broken:
         return Problem(
             "truncated-file", f"the compressed file cannot be unpacked to its end ({broken})", SourceRef(shown_as),
-            remedy="fetch the export again: it was cut off or damaged on its way",
+            remedy="fetch the export again: it was cut off or damaged on its way, or is not packed as its name says",
         )  # fmt: skip
-    return scan.result(unpacked, sha.hexdigest(), size, shown_as)
+    return scan.result(unpacked, sha256 or sha.hexdigest(), size, shown_as)
 
 
 def text_lines(path: Path) -> Iterator[str]:
@@ -113,7 +117,8 @@ class _Hashed(io.RawIOBase):
         chunk = self._stream.read(len(buffer))
         buffer[: len(chunk)] = chunk
         self._pending.result()
-        self._pending = self._pool.submit(self._sha.update, chunk)
+        if self._sha is not None:
+            self._pending = self._pool.submit(self._sha.update, chunk)
         self._done += len(chunk)
         if self._progress is not None:
             self._progress(self._done, self._size)

@@ -17,7 +17,7 @@ from dataclasses import dataclass, field
 import duckdb
 
 from finledger.core.usage import TOKEN_BUCKETS
-from finledger.read.copies import scan
+from finledger.read.copies import insert_rows, scan
 
 Tokens = tuple[int, ...]
 _NONE: Tokens = (0,) * len(TOKEN_BUCKETS)
@@ -66,8 +66,7 @@ def find_aggregates(
                 if mark:
                     settled.append(mark)
                     aggregates += mark[1] == "aggregate"
-    if settled:
-        connection.executemany("INSERT INTO marks VALUES (?, ?, ?, ?, ?, ?)", settled)
+    insert_rows(connection, "marks", settled)
     return aggregates, refused
 
 

@@ -25,7 +25,7 @@ from finledger.core.problem import Problem, SourceRef
 from finledger.core.records import csv_record_lines, jsonl_record_lines
 from finledger.read import usage as registry
 from finledger.read.columns import Context, Layout, literal, select_sql
-from finledger.read.copies import find_copies, number_identical_rows, scan
+from finledger.read.copies import find_copies, insert_rows, number_identical_rows, scan
 from finledger.read.csv_repair import Walked, repair
 from finledger.read.exact_json import numbers_as_text
 from finledger.read.header import Header, container_of, read_header, with_csv
@@ -35,8 +35,10 @@ from finledger.read.spans import find_aggregates
 __all__ = ["content_hash", "header_names", "stage"]
 Progress = Callable[[int, int], None]
 _SHOWN_CONFLICTS = 1000
+_SHOWN_REASONS = 5
+_DAMAGED = (duckdb.InvalidInputException, duckdb.SerializationException, duckdb.Error)  # the last: a page that ends early
 MEMORY_LIMIT = "700MB"
-_STAGED = "FORMAT parquet, COMPRESSION uncompressed, ROW_GROUP_SIZE 61440"  # read once more and thrown away
+_STAGED = "FORMAT parquet, COMPRESSION uncompressed, ROW_GROUP_SIZE 61440, WRITE_BLOOM_FILTER false"  # read once more and thrown away
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,18 +89,19 @@ def stage(
     inclusive: bool = False,
     workspace: Path,
     month: Month | None = None,
+    sha256: str | None = None,
     progress: Progress | None = None,
 ) -> StagedFile:
     """Read one export into the workspace. What is wrong with the file as a whole is in `problems`; bad rows are in `rejects`.
 
     `format` None = detected by the header; `map_file` reads the export by a column map. `source` None = the format's name.
-    `inclusive`: the source's parent spans hold their children's tokens (C2). `month`: rows of other months are refused.
+    `sha256`: the content hash, if it is known already. `inclusive`: the source's parent spans hold their children's tokens (C2). `month`: rows of other months are refused.
     """
     workspace.mkdir(parents=True, exist_ok=True)
     connection = connect(workspace, timezone)
     try:
         with ThreadPoolExecutor(1) as pool:
-            looking = pool.submit(open_export, path, shown_as, workspace, progress)
+            looking = pool.submit(open_export, path, shown_as, workspace, progress, sha256)
             ahead = _read_ahead(path, shown_as, connection, workspace, format, map_file, Context(timezone, False, month))
             opened = looking.result()
         if isinstance(opened, Problem):
@@ -181,8 +184,8 @@ def _chosen(
 ) -> tuple[str, Header, Layout, Opened] | tuple[Problem, ...]:  # fmt: skip
     """The format, and how the export's columns become ours."""
     modules = registry.formats()
-    if format is not None and format not in modules:
-        known = ", ".join(modules)
+    if format is not None and not (format in modules and modules[format].NEEDS):
+        known = ", ".join(name for name, module in modules.items() if module.NEEDS)
         return (
             Problem("unknown-format", f"there is no format {format!r}", SourceRef(shown_as), remedy=f"use one of: {known}"),
         )
@@ -204,7 +207,19 @@ def _chosen(
     outcome = modules[name].layout(header, shown_as, map_file)
     if outcome.rows is None:
         return tuple(outcome.problems)
+    if outcome.rows.named("ts") is None:
+        return (_no_time(shown_as, name, header),)
     return name, header, outcome.rows, opened
+
+
+def _no_time(shown_as: str, name: str, header: Header) -> Problem:
+    """A format that was named, for an export that cannot be it."""
+    missing = [column for column in registry.formats()[name].NEEDS if not header.has(column)]
+    line = 1 if header.container == "csv" else None
+    return Problem(
+        "missing-column", f"as {name}, the export lacks {', '.join(missing)}", SourceRef(shown_as, line),
+        ", ".join(header.names)[:160], "leave out --as to have the format found, or describe the columns in a map (--map MAP.yaml)",
+    )  # fmt: skip
 
 
 def _unknown(shown_as: str, header: Header) -> Problem:
@@ -226,7 +241,8 @@ def _staged(job: _Job) -> StagedFile:
     if job.problems:
         return _failed(Path(job.opened.path), job.shown_as, tuple(job.problems), job.opened)
     if job.read == 0:
-        problem = Problem("no-rows", "the export has a header and no rows", SourceRef(job.shown_as), remedy="leave it out")
+        remedy = "export it again, or leave it out"
+        problem = Problem("no-rows", "the export has a header and no rows", SourceRef(job.shown_as), remedy=remedy)
         return _failed(Path(job.opened.path), job.shown_as, (problem,), job.opened)
     if job.layout.row_hash:
         job.rows = number_identical_rows(job.connection, job.rows, str(job.workspace / f"{_short(job)}.ids.parquet"))
@@ -237,8 +253,7 @@ def _staged(job: _Job) -> StagedFile:
     found = find_copies(job.connection, job.rows, job.columns)
     job.problems.extend(_conflicts(job, found.conflicts))
     aggregates, job.late = find_aggregates(job.connection, job.rows, job.columns, inclusive=job.inclusive)
-    if job.late:
-        job.connection.executemany("INSERT INTO marks (record, fate) VALUES (?, 'rejected')", [(r,) for r in job.late])
+    insert_rows(job.connection, "marks (record, fate)", [(record, "rejected") for record in job.late])
     rejected, rejects = _write_rejects(job)
     if rejected == job.read:
         job.problems.append(_all_rejected(job, rejects))
@@ -257,15 +272,24 @@ def _copy(job: _Job) -> None:
         try:
             job.read = _run_copy(job)
             return
-        except duckdb.InvalidInputException as error:
+        except duckdb.Error as error:
+            if type(error) not in _DAMAGED:
+                raise  # the machine's fault, or ours
             if job.header.container != "csv":
-                message = f"the file cannot be read: {str(error).splitlines()[0][:160]}"
-                remedy = "export it again, one record a line"
-                job.problems.append(Problem("unreadable-file", message, SourceRef(job.shown_as), remedy=remedy))
+                job.problems.append(_unreadable(job, error))
                 return
     _repair(job)
     if not job.problems:
-        job.read = _run_copy(job)
+        try:
+            job.read = _run_copy(job)
+        except duckdb.InvalidInputException as error:
+            job.problems.append(_unreadable(job, error))
+
+
+def _unreadable(job: _Job, error: duckdb.Error) -> Problem:
+    message = f"the file cannot be read: {str(error).splitlines()[0][:160]}"
+    remedy = "export it again: it is damaged, or a record of it is longer than any usage row is"
+    return Problem("unreadable-file", message, SourceRef(job.shown_as), remedy=remedy)
 
 
 def _repair(job: _Job) -> None:
@@ -317,8 +341,7 @@ def _write_rejects(job: _Job) -> tuple[int, str]:
     rejects = str(job.workspace / f"{_short(job)}.rejects.parquet")
     late = [(record, "span_id", "", reason) for record, reason in job.late.items()]
     job.connection.execute("CREATE OR REPLACE TEMP TABLE late (record BIGINT, col VARCHAR, val VARCHAR, reason VARCHAR)")
-    if late:
-        job.connection.executemany("INSERT INTO late VALUES (?, ?, ?, ?)", late)
+    insert_rows(job.connection, "late", late)
     source = scan(job.rows)
     job.connection.execute(
         f'CREATE OR REPLACE TEMP TABLE rejects AS SELECT record, CAST(NULL AS BIGINT) AS line, col AS "column", val AS value, '
@@ -329,7 +352,7 @@ def _write_rejects(job: _Job) -> tuple[int, str]:
     if job.walked is not None and job.walked.broken:
         job.connection.execute("CREATE OR REPLACE TEMP TABLE broken (record BIGINT, excerpt VARCHAR, reason VARCHAR)")
         rows = [(record, excerpt, reason) for record, (_, reason, excerpt) in job.walked.broken.items()]
-        job.connection.executemany("INSERT INTO broken VALUES (?, ?, ?)", rows)
+        insert_rows(job.connection, "broken", rows)
         job.connection.execute("DELETE FROM rejects WHERE record IN (SELECT record FROM broken)")
         job.connection.execute("INSERT INTO rejects SELECT record, NULL, '(record)', excerpt, reason, NULL FROM broken")
     whole = "SELECT record FROM rejects WHERE \"column\" = '(record)'"  # what is not a record has no columns to miss
@@ -355,7 +378,7 @@ def _fill_lines(job: _Job) -> None:
     wanted = {int(r) for (r,) in job.connection.execute("SELECT DISTINCT record FROM rejects").fetchall()}
     found = _lines(job, wanted)
     job.connection.execute("CREATE OR REPLACE TEMP TABLE found_lines (record BIGINT, line BIGINT)")
-    job.connection.executemany("INSERT INTO found_lines VALUES (?, ?)", [(r, line) for r, (line, _) in found.items()])
+    insert_rows(job.connection, "found_lines", [(record, line) for record, (line, _) in found.items()])
     job.connection.execute("UPDATE rejects SET line = f.line FROM found_lines f WHERE f.record = rejects.record")
 
 
@@ -396,14 +419,22 @@ def _conflicts(job: _Job, conflicts: list[tuple[int, int, str]]) -> list[Problem
 
 
 def _all_rejected(job: _Job, rejects: str) -> Problem:
-    query = f'SELECT "column", reason, count(*), min(line) FROM read_parquet({literal(rejects)}) GROUP BY 1, 2 ORDER BY 3 DESC, 1, 2'
-    reasons = job.connection.execute(query).fetchmany(3)
-    listed = "; ".join(f"{column} {reason} ({count:,} times)" for column, reason, count, _ in reasons)
-    line = reasons[0][3] if reasons else None
-    return Problem(
-        "all-rows-rejected", f"none of the {job.read:,} rows can be accepted: {listed}", SourceRef(job.shown_as, line),
-        remedy="the file is probably another format, or its columns mean something else: see --as and --map",
-    )  # fmt: skip
+    """The commonest reasons, each with the first value that it is about."""
+    query = (
+        f'SELECT "column", reason, count(*), min(record), arg_min(value, record) FROM read_parquet({literal(rejects)}) '
+        f"GROUP BY 1, 2 ORDER BY 3 DESC, 4, 1, 2"
+    )
+    reasons = job.connection.execute(query).fetchmany(_SHOWN_REASONS)
+    listed = [
+        ("the record" if column == "(record)" else f"{column} {value[:60]!r}" if value else column)
+        + f" {reason}" + (f" ({count:,} rows)" if count > 1 else "")
+        for column, reason, count, _, value in reasons
+    ]  # fmt: skip
+    record = reasons[0][3]
+    line, excerpt = _lines(job, {record}).get(record, (None, ""))
+    remedy = "correct the export; if it is another format or another month, see --as, --map and --month"
+    message = "\n".join((f"not one row can be accepted (rows read: {job.read:,})", *listed))
+    return Problem("all-rows-rejected", message, SourceRef(job.shown_as, line), excerpt[:160], remedy)
 
 
 def _write_marks(job: _Job) -> str:

@@ -7,6 +7,7 @@ what they are given and nothing else.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Hashable, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
@@ -19,6 +20,7 @@ from finledger.core.problem import Problem, Refused, SourceRef
 from finledger.write import text
 
 T = TypeVar("T")
+_OWN_CLASS = re.compile(r"'finledger\.(?:\w+\.)*(\w+) object'")  # a person knows what a View shows, not where we keep it
 _REMEDY = "correct the template, or take it out of templates/ to use the one that comes with finledger"
 
 
@@ -86,7 +88,8 @@ class Templates:
             Exception
         ) as error:  # whatever a user's template does wrong is the template's fault, and is said with its line
             file, line = self._place(error, path)
-            raise self.broken(file, line, f"the template fails: {error or type(error).__name__}") from error
+            said = _OWN_CLASS.sub(r"\1", str(error)) or type(error).__name__
+            raise self.broken(file, line, f"the template fails: {said}") from error
 
     def _environment(self, syntax: str) -> ImmutableSandboxedEnvironment:
         folders = [str(folder) for folder in self.folders]

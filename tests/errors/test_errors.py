@@ -25,11 +25,13 @@ BASE = HERE / "_books"
 CASES = sorted(path.name for path in HERE.iterdir() if (path / "command").is_file())
 NOT_BOOKS = ("command", "expected.txt")
 # every file of the package is searched; the first word in a call of these names is a problem's code
-CODE = re.compile(
-    r'(?:(?:Problem|WrongValue|Gap|refuse|report|problem|_problem|_warning)\(\s*(?:code=)?|code(?:: str)? ?= ?)f?"([a-z{][a-z0-9{}-]+-[a-z0-9]+)"'
-)
+CALLS = r"(?:Problem|WrongValue|Gap|refuse|report|problem|_problem|_warning)\(\s*(?:code=)?|code(?:: str)? ?= ?"
+CODE = re.compile(rf'(?:{CALLS})f?"([a-z{{][a-z0-9{{}}-]+-[a-z0-9{{}}]+)"')
 SECOND = re.compile(r'_problem\(second, folder, "([a-z-]+)"')
-NAMED_AT_RUN_TIME = {"{section}-unpriced": ("gpu-unpriced", "egress-unpriced")}
+NAMED_AT_RUN_TIME = {
+    "{section}-unpriced": ("gpu-unpriced", "egress-unpriced"),
+    "lint-{name}": ("lint-overhead", "lint-registry", "lint-buffer"),
+}
 NOT_IN_BOOKS = {
     "law-broken": "no data breaks a law of conservation: it would be a fault of the program; tests/laws/ breaks them by hand",
     "too-many-groups": "needs a month of more groups than a test should make; tests/test_contracts.py lowers the limit",

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import csv
 import difflib
+import io
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime
@@ -53,12 +54,16 @@ def prepare(
     if isinstance(found, tuple):
         return Outcome(None, found)
     wanted = str(found.words.get("format", container))
+    if wanted in ("csv", "jsonl") and not opened.text:
+        found.refuse(f"{shown_as} is no text file, as {wanted} is", f"write `format: {container}`", "format")
+        return Outcome(None, tuple(found.problems))
     if wanted != "xlsx":
         return Outcome((opened, wanted))
     try:
         copy = _sheet_as_csv(opened.path, found.words.get("sheet"), workspace / "sheet.csv")
     except KeyError as missing:
-        found.refuse(f"the workbook has no sheet {missing.args[0]!r}", "name one that it has", "sheet")
+        name, sheets = missing.args
+        found.refuse(f"the workbook has no sheet {name!r}", f"its sheets are {sheets}", "sheet")
         return Outcome(None, tuple(found.problems))
     except Exception as error:  # openpyxl raises what its zip and XML readers raise
         problem = Problem("bad-workbook", f"the file cannot be read as a workbook: {error}", SourceRef(shown_as))
@@ -100,7 +105,7 @@ def _read(map_file: Path) -> _Map | tuple[Problem, ...]:
     if not map_file.is_file():
         remedy = "name a YAML file; docs/column-maps.md shows one"
         return (Problem("bad-map", "there is no such column map", SourceRef(str(map_file)), remedy=remedy),)
-    outcome = load(map_file, map_file.name)
+    outcome = load(map_file, str(map_file))
     if outcome.rows is None or outcome.errors:
         return outcome.problems
     plain = outcome.rows.root.plain()
@@ -144,9 +149,12 @@ def _check_columns(found: _Map) -> None:
 
 def _check_words(found: _Map, name: str, words: Mapping[str, Any]) -> None:
     where = ("columns", name)
-    for word in words:
+    for word, said in words.items():
         if word not in _WORDS:
             found.refuse(f"{word!r} says nothing about a column", f"use {', '.join(_WORDS)}", *where, word)
+        elif isinstance(said, list | Mapping):
+            found.refuse(f"{word} is a single word or number", f"write `{word}: …` with one", *where, word)
+            return
     sources = [word for word in ("column", "value", "row_hash") if word in words]
     if len(sources) != 1:
         found.refuse(f"{name} comes from one of column, value or row_hash", "keep one of them", *where)
@@ -163,7 +171,11 @@ def _check_words(found: _Map, name: str, words: Mapping[str, Any]) -> None:
     if "pattern" in words and not _is_pattern(str(words["pattern"])):
         found.refuse(f"{words['pattern']!r} is not a pattern of a time", "write it as %d.%m.%Y %H:%M:%S", *where, "pattern")
     if "divide" in words and (KINDS[name] not in ("count", "quantity", "cost") or _divisor(str(words["divide"])) is None):
-        found.refuse(f"{name} cannot be divided by {words['divide']!r}", "divide a number, by a number above 0 of at most 15 digits", *where)
+        found.refuse(
+            f"{name} cannot be divided by {words['divide']!r}",
+            "divide a number, by a number above 0",
+            *where,
+        )
 
 
 def _origin(text: str) -> datetime | None:
@@ -187,7 +199,8 @@ def _divisor(text: str) -> tuple[int, int] | None:
 
 def _is_pattern(pattern: str) -> bool:
     try:
-        duckdb.execute(f"SELECT try_strptime('', {literal(pattern)})")
+        with duckdb.connect() as connection:
+            connection.execute(f"SELECT try_strptime('', {literal(pattern)})").fetchall()
     except duckdb.Error:
         return False
     return "%" in pattern
@@ -242,22 +255,23 @@ def _lookup(found: _Map, file: str, *where: str) -> dict[str, str]:
         found.refuse(f"there is no table {file!r} beside the map", "write a CSV with the columns value,team", *where)
         return {}
     table: dict[str, str] = {}
-    with path.open(encoding="utf-8-sig", newline="") as stream:
-        for line, row in enumerate(csv.reader(stream), 1):
-            if line == 1 or not row:
-                continue
-            if len(row) != 2 or not row[0]:
-                remedy = "write a line as VALUE,TEAM"
-                found.problems.append(
-                    Problem("bad-map", "a lookup has two columns", SourceRef(file, line), ",".join(row)[:160], remedy)
-                )
-            elif row[0] in table:
-                remedy = "keep one of the two lines"
-                found.problems.append(
-                    Problem("bad-map", f"{row[0]!r} stands here twice", SourceRef(file, line), ",".join(row)[:160], remedy)
-                )
-            else:
-                table[row[0]] = row[1]
+    try:
+        lines = csv.reader(io.StringIO(path.read_text(encoding="utf-8-sig"), newline=None))
+    except UnicodeDecodeError:
+        found.refuse(f"the table {file!r} is not UTF-8", "save it as UTF-8", *where)
+        return {}
+    for number, row in enumerate(lines):
+        if number == 0 or not row:
+            continue
+        at, excerpt = SourceRef(str(path), lines.line_num), ",".join(row)[:160]
+        if len(row) != 2 or not row[0]:
+            found.problems.append(Problem("bad-map", "a lookup has two columns", at, excerpt, "write a line as VALUE,TEAM"))
+        elif row[0] in table:
+            found.problems.append(
+                Problem("bad-map", f"{row[0]!r} stands here twice", at, excerpt, "keep one of the two lines")
+            )
+        else:
+            table[row[0]] = row[1]
     return table
 
 
@@ -304,7 +318,7 @@ def _sheet_as_csv(workbook: Path, sheet: object, copy: Path) -> Path:
         with copy.open("w", encoding="utf-8", newline="") as stream:
             csv.writer(stream, lineterminator="\n").writerows(_cells(cells.iter_rows(values_only=True)))
     except KeyError:
-        raise KeyError(str(sheet)) from None
+        raise KeyError(str(sheet), ", ".join(book.sheetnames)) from None
     finally:
         book.close()
     return copy

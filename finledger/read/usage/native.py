@@ -53,18 +53,21 @@ def unfit(header: Header, name: str, kind: str, shown_as: str) -> list[Problem]:
         return []
     message = f"column {name!r} is {found}, which cannot be read as a {kind}"
     remedy = "write it as text, or as a whole number, decimal or timestamp as its kind needs"
-    return [Problem("unfit-type", message, SourceRef(shown_as), remedy=remedy)]
+    return [Problem("unfit-type", message, SourceRef(shown_as, None, name), remedy=remedy)]
 
 
 def tag_list(text: str) -> str:
-    """Tags as a JSON list of text: a list stays one, an object becomes key=value, anything else a list of one."""
+    """Tags as a JSON list of text: a list stays one, an object becomes key=value, anything else a list of one.
+
+    An object that names a key twice is no mapping: it stays as it is written, a list of one.
+    """
     return (
         f"CASE WHEN nullif({text}, '') IS NULL THEN NULL "
         f"WHEN json_valid({text}) AND json_type({text}) = 'ARRAY' "
         f"THEN CAST(to_json(CAST(CAST({text} AS JSON) AS VARCHAR[])) AS VARCHAR) "
-        f"WHEN json_valid({text}) AND json_type({text}) = 'OBJECT' THEN CAST(to_json(list_sort(list_transform("
+        f"WHEN json_valid({text}) AND json_type({text}) = 'OBJECT' THEN CAST(coalesce(TRY(to_json(list_sort(list_transform("
         f"map_entries(CAST(CAST({text} AS JSON) AS MAP(VARCHAR, VARCHAR))), "
-        f"lambda entry: entry.key || '=' || coalesce(entry.value, '')))) AS VARCHAR) "
+        f"lambda entry: entry.key || '=' || coalesce(entry.value, ''))))), to_json([{text}])) AS VARCHAR) "
         f"ELSE CAST(to_json([{text}]) AS VARCHAR) END"
     )
 
@@ -72,5 +75,5 @@ def tag_list(text: str) -> str:
 def _nearest(name: str) -> str:
     import difflib
 
-    close = difflib.get_close_matches(name.lower(), list(_KINDS), 1)
+    close = difflib.get_close_matches(name.lower(), list(_KINDS), 1, cutoff=0.75)
     return f" (to {close[0]}?)" if close else ""

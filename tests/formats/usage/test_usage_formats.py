@@ -36,7 +36,7 @@ unallocated: hold
 teams: {search: {cost_center: cc-2, stage: showback, owner: o@example.com}}
 """
 CASES = sorted(path.parent.relative_to(HERE).as_posix() for path in HERE.rglob("expected.json"))
-PACKED = [case for case in CASES if not list((HERE / case).glob("input.s*"))]
+PACKED = [case for case in CASES if not case.startswith("column_map/") and not list((HERE / case).glob("input.s*"))]
 
 
 @pytest.mark.parametrize("name", formats())
