@@ -4,9 +4,9 @@
     store/usage/schema.parquet                     every column and no row: what a part lacks is empty in it
     store/quarantine/<export's sha256>.parquet     why its other records were refused
 
-A part has the native columns and labels that its export has, then `record` (the record's ordinal in its export, from 1),
-`file_sha256` and `is_aggregate`; `source_ref` is file_sha256:record. Columns that are empty throughout are left out because
-writing them took a third of the load. What counts is what the ledger lists: parts that it does not list (a load that was
+A part has every native column, the labels that its export has, then `record` (the record's ordinal in its export, from 1),
+`file_sha256` and `is_aggregate`; `source_ref` is file_sha256:record. Labels that an export lacks are left out, because
+writing empty columns takes time. What counts is what the ledger lists: parts that it does not list (a load that was
 killed) are nobody's, and are swept by the next load. The bytes of a part may differ from run to run (threads write it as
 they finish, `record` has the order); its name always tells its bytes.
 """
@@ -221,7 +221,7 @@ def _part_sql(index: int, file: StagedFile, start: datetime, end: datetime, any_
             text = _literal(file.source)
             columns.append(f"coalesce(s.source, {text}) AS source" if name in present else f"{text} AS source")
             continue
-        if name not in present and not (marked and name in usage.TOKEN_BUCKETS):
+        if name in usage.LABELS and name not in present:
             continue
         text = f's."{name}"' if name in present else f"CAST(NULL AS {kind})"
         if marked and name in usage.TOKEN_BUCKETS:

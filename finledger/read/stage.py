@@ -95,7 +95,8 @@ def stage(
     """Read one export into the workspace. What is wrong with the file as a whole is in `problems`; bad rows are in `rejects`.
 
     `format` None = detected by the header; `map_file` reads the export by a column map. `source` None = the format's name.
-    `sha256`: the content hash, if it is known already. `inclusive`: the source's parent spans hold their children's tokens (C2). `month`: rows of other months are refused.
+    `inclusive`: the source's parent spans hold their children's tokens (C2). `month`: rows of other months are refused.
+    `sha256`: the content hash, if it is known already.
     """
     workspace.mkdir(parents=True, exist_ok=True)
     connection = connect(workspace, timezone)

@@ -42,6 +42,12 @@ def export(path: Path, rows: Iterable[Sequence[object]], header: Sequence[str] =
     return path
 
 
+def run_sql(statement: str) -> None:
+    """On a connection of its own: an open result on the process's would be in everybody's way."""
+    with duckdb.connect() as connection:
+        connection.execute(statement)
+
+
 def usage(numbers: Iterable[int], day: int = 1) -> list[tuple[object, ...]]:
     return [(f"id-{number}", f"2026-07-{day:02d}T00:00:00Z", number) for number in numbers]
 
@@ -149,7 +155,7 @@ def test_again__the_rows_in_another_file(container: str, tmp_path: Path) -> None
         other.write_text("".join(json.dumps({"ts": ts, "usage_id": name, "input_tokens": n}) + "\n" for name, ts, n in rows))
     else:
         listed = ", ".join(f"('{name}', TIMESTAMP '2026-07-01', {n}::INTEGER)" for name, _, n in rows)
-        duckdb.execute(f"COPY (SELECT * FROM (VALUES {listed}) AS t(usage_id, ts, input_tokens)) TO '{other}'")
+        run_sql(f"COPY (SELECT * FROM (VALUES {listed}) AS t(usage_id, ts, input_tokens)) TO '{other}'")
     assert counts(bench, other, source="native") == [(20, 10, 10, 0, 0)]
     assert tokens(bench) == (110, sum(range(110)))
 
@@ -198,7 +204,7 @@ def started(bench: Workbench, *files: Path) -> subprocess.Popen[bytes]:
 @pytest.fixture(scope="module")
 def big(tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("big") / "big.csv"
-    duckdb.execute(
+    run_sql(
         f"COPY (SELECT 'id-' || range AS usage_id, TIMESTAMP '2026-06-30' + to_seconds(range) AS ts, range AS input_tokens "
         f"FROM range({MANY})) TO '{path}' (HEADER, TIMESTAMPFORMAT '%Y-%m-%dT%H:%M:%SZ')"
     )
