@@ -175,6 +175,7 @@ class Workbench:
         staged: list[StagedFile] = []
         hashes: dict[str, StagedFile] = {}
         for number, path in enumerate(files):
+            steps = _Steps(path.stat().st_size, advance)
             shown, sha256 = self.shown(path), content_hash(path)
             if sha256 in before:
                 known.append(Loaded(_again(before[sha256], shown), known=True))
@@ -193,11 +194,11 @@ class Workbench:
                     workspace=workspace / str(number),
                     month=month,
                     sha256=sha256,
+                    progress=steps.report if advance is not None else None,
                 )
                 hashes[sha256] = each
                 staged.append(each)
-            if advance is not None:
-                advance(path.stat().st_size)
+            steps.finish()
         return known, staged
 
     def _inclusive(self, source: str | None) -> bool:
@@ -434,6 +435,24 @@ def _needed(outcome: Outcome[T]) -> T:
     if outcome.errors:
         raise Refused(outcome.problems)
     return outcome.rows
+
+
+class _Steps:
+    """One file's progress in its bytes. Reading it is half of the work, and what is reported goes to twice its size."""
+
+    def __init__(self, size: int, advance: Advance | None) -> None:
+        self._size, self._advance, self._done = size, advance, 0
+
+    def report(self, done: int, total: int) -> None:
+        self._to(min(done // 2, self._size))
+
+    def finish(self) -> None:
+        self._to(self._size)
+
+    def _to(self, done: int) -> None:
+        if self._advance is not None and done > self._done:
+            self._advance(done - self._done)
+            self._done = done
 
 
 def _again(file: LoadedFile, shown: str) -> LoadedFile:

@@ -9,6 +9,7 @@ Example: finledger load usage/gateway-2026-07.jsonl.gz --source litellm
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 from typing import Annotated
 
@@ -48,9 +49,16 @@ def load(
     missing = [path for path in chosen if not path.is_file()]
     if missing:
         raise Misused(f"no such file: {', '.join(str(path) for path in missing)}")
+    watched = sys.stderr.isatty() and not quiet
     with screen.progress("loading", sum(path.stat().st_size for path in chosen), unit="bytes", quiet=quiet) as advance:
         loaded = bench.load(
-            chosen, format=as_format, source=source, month=month, column_map=column_map, dry_run=dry_run, advance=advance
+            chosen,
+            format=as_format,
+            source=source,
+            month=month,
+            column_map=column_map,
+            dry_run=dry_run,
+            advance=advance if watched else None,
         )
     rows = [
         {
