@@ -7,9 +7,9 @@ from __future__ import annotations
 
 import shutil
 import tempfile
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import datetime
 from functools import cached_property
 from pathlib import Path
@@ -17,6 +17,7 @@ from typing import TypeVar
 
 from finledger.books import rows
 from finledger.books.ledger import Ledger, edited_book
+from finledger.books.loads import Advance, Loaded, Steps, again, twice
 from finledger.books.store import Store
 from finledger.core.currency import CurrencyRate
 from finledger.core.invoice import SERIES, invoice_number
@@ -38,17 +39,7 @@ from finledger.pipeline import MonthInputs, query, run_month, with_numbers
 
 SETTINGS = "finledger.yaml"
 UNPOSTED = "intercompany-accounts-missing"
-Advance = Callable[[int], None]
 T = TypeVar("T")
-
-
-@dataclass(frozen=True, slots=True)
-class Loaded:
-    """What `load` did with one file. `known`: its content had been loaded before."""
-
-    file: LoadedFile
-    known: bool
-    problems: tuple[Problem, ...] = ()
 
 
 class Workbench:
@@ -175,12 +166,12 @@ class Workbench:
         staged: list[StagedFile] = []
         hashes: dict[str, StagedFile] = {}
         for number, path in enumerate(files):
-            steps = _Steps(path.stat().st_size, advance)
+            steps = Steps(path.stat().st_size, advance)
             shown, sha256 = self.shown(path), content_hash(path)
             if sha256 in before:
-                known.append(Loaded(_again(before[sha256], shown), known=True))
+                known.append(Loaded(again(before[sha256], shown), known=True))
             elif sha256 in hashes:
-                known.append(Loaded(_twice(hashes[sha256], shown), known=True))
+                known.append(Loaded(twice(hashes[sha256], shown), known=True))
             else:
                 name = source or self._source_of(path)
                 each = stage(
@@ -435,34 +426,6 @@ def _needed(outcome: Outcome[T]) -> T:
     if outcome.errors:
         raise Refused(outcome.problems)
     return outcome.rows
-
-
-class _Steps:
-    """One file's progress in its bytes. Reading it is half of the work, and what is reported goes to twice its size."""
-
-    def __init__(self, size: int, advance: Advance | None) -> None:
-        self._size, self._advance, self._done = size, advance, 0
-
-    def report(self, done: int, total: int) -> None:
-        self._to(min(done // 2, self._size))
-
-    def finish(self) -> None:
-        self._to(self._size)
-
-    def _to(self, done: int) -> None:
-        if self._advance is not None and done > self._done:
-            self._advance(done - self._done)
-            self._done = done
-
-
-def _again(file: LoadedFile, shown: str) -> LoadedFile:
-    """What loading known content does: every record is a duplicate."""
-    return replace(file, name=shown, accepted=0, aggregate=0, rejected=0, duplicate=file.read)
-
-
-def _twice(file: StagedFile, shown: str) -> LoadedFile:
-    """A second copy of a file in the same load."""
-    return LoadedFile(file.sha256, shown, file.format, file.source, file.size, file.read, 0, file.read, 0, 0)
 
 
 def _notices(month: Month, files: Sequence[LoadedFile], loaded: bool) -> Iterator[Problem]:
