@@ -12,7 +12,8 @@ import duckdb
 
 MEMORY_LIMIT = "700MB"
 _SUMMARY = """
-    SELECT coalesce(source, ''), count(*), sum(CASE WHEN is_aggregate THEN 1 ELSE 0 END), sum(coalesce(requests, 0)),
+    SELECT coalesce(source, ''), count(*), sum(CASE WHEN is_aggregate THEN 1 ELSE 0 END),
+           sum(coalesce(requests, CASE WHEN action IS NULL THEN 0 ELSE 1 END)),
            sum(input_tokens), sum(cached_input_tokens), sum(cache_write_tokens), sum(output_tokens), sum(gpu_hours),
            sum(egress_gb), coalesce(billed_currency, ''), sum(billed_cost), sum(effective_cost)
     FROM {table} GROUP BY source, billed_currency ORDER BY 1, 11
@@ -24,7 +25,10 @@ SUMMARY_COLUMNS = (
 
 
 def summary(parts: Sequence[Path]) -> list[dict[str, Any]]:
-    """What a month's parts hold, by source and currency: rows, requests, tokens by bucket, GPU-hours, egress, provider cost."""
+    """What a month's parts hold, by source and currency: rows, requests, tokens by bucket, GPU-hours, egress, provider cost.
+
+    An action whose row states no `requests` is one.
+    """
     if not parts:
         return []
     with _connect() as connection:
