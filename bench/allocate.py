@@ -23,17 +23,10 @@ from bench._process import timed
 from finledger.books.ledger import Ledger
 from finledger.core.model import LoadedFile, Part
 from finledger.core.period import Month
-from finledger.core.usage import GROUP_KEYS, LABELS, NATIVE, TOKEN_BUCKETS
+from finledger.core.usage import GROUP_KEYS, LABELS, NATIVE, STORED_AS, TOKEN_BUCKETS
 
 PARTS, ROUNDS, LIMIT = 8, 3, 1.5
 JULY = Month(2026, 7)
-SQL_TYPES = {
-    "text": "VARCHAR",
-    "time": "TIMESTAMP",
-    "count": "BIGINT",
-    "quantity": "DECIMAL(38,18)",
-    "cost": "DECIMAL(38,18)",
-}
 PLAIN_SUMS = (
     "requests",
     *TOKEN_BUCKETS,
@@ -103,7 +96,7 @@ def make_books(root: Path, rows: int, shape: dict[str, str]) -> list[Path]:
     (root / "pricebooks" / "2026-Q3.yaml").write_text(BOOK.replace("MODELS", models))
     folder = root / "store" / "usage" / f"month={JULY}"
     folder.mkdir(parents=True)
-    columns = [f'({VALUES.get(c.name, "NULL").format(**shape)})::{SQL_TYPES[c.kind]} AS "{c.name}"' for c in NATIVE]
+    columns = [f'({VALUES.get(c.name, "NULL").format(**shape)})::{STORED_AS[c.kind]} AS "{c.name}"' for c in NATIVE]
     columns += [f'NULL::VARCHAR AS "{name}"' for name in LABELS]
     columns += ["'bench' AS file_sha256", "i AS record", "false AS is_aggregate"]
     paths = []

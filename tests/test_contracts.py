@@ -16,15 +16,8 @@ from hypothesis import strategies as st
 from finledger import engines
 from finledger.core.model import UsageQuery
 from finledger.core.period import Month, intervals
-from finledger.core.usage import LABELS, NATIVE
+from finledger.core.usage import LABELS, NATIVE, STORED_AS
 
-SQL_TYPES = {
-    "text": "VARCHAR",
-    "time": "TIMESTAMP",
-    "count": "BIGINT",
-    "quantity": "DECIMAL(38,18)",
-    "cost": "DECIMAL(38,18)",
-}
 OTHERS = [name for name in engines.names() if name != "reference"]
 rows = st.lists(
     st.fixed_dictionaries(
@@ -62,7 +55,7 @@ queries = st.builds(
 def store_part(path: Path, usage: list[dict[str, Any]]) -> Path:
     """A Parquet part as the store has them, with the given rows."""
     with duckdb.connect() as connection:
-        columns = [f'"{c.name}" {SQL_TYPES[c.kind]}' for c in NATIVE] + [f'"{name}" VARCHAR' for name in LABELS]
+        columns = [f'"{c.name}" {STORED_AS[c.kind]}' for c in NATIVE] + [f'"{name}" VARCHAR' for name in LABELS]
         connection.execute(f"CREATE TABLE part ({', '.join(columns)}, is_aggregate BOOLEAN)")
         for row in usage:
             names = ", ".join(f'"{name}"' for name in row)

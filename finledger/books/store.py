@@ -31,9 +31,8 @@ from finledger.core.problem import Problem, Refused
 from finledger.core.records import csv_record_lines, jsonl_record_lines
 
 SOURCE_REF = "file_sha256 || ':' || record"
-TYPES = {"text": "VARCHAR", "time": "TIMESTAMP", "count": "BIGINT", "quantity": "DECIMAL(38,18)", "cost": "DECIMAL(38,18)"}
 STORED: dict[str, str] = {
-    **{column.name: TYPES[column.kind] for column in usage.NATIVE},
+    **{column.name: usage.STORED_AS[column.kind] for column in usage.NATIVE},
     **dict.fromkeys(usage.LABELS, "VARCHAR"),
 }
 STORED_ALL = {**STORED, "record": "BIGINT", "file_sha256": "VARCHAR", "is_aggregate": "BOOLEAN"}

@@ -11,6 +11,15 @@ from typing import Literal
 
 ColumnKind = Literal["text", "time", "count", "quantity", "cost"]
 
+# How a kind lies in the store: exact, in UTC, and the same for every engine.
+STORED_AS: dict[str, str] = {
+    "text": "VARCHAR",
+    "time": "TIMESTAMP",
+    "count": "BIGINT",
+    "quantity": "DECIMAL(38,18)",
+    "cost": "DECIMAL(38,18)",
+}
+
 
 @dataclass(frozen=True, slots=True)
 class Column:

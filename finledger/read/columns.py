@@ -17,7 +17,6 @@ from finledger.core.money import is_currency
 from finledger.core.period import Month
 
 KINDS: dict[str, str] = {column.name: str(column.kind) for column in usage.NATIVE} | dict.fromkeys(usage.LABELS, "text")
-TYPES = {"text": "VARCHAR", "time": "TIMESTAMP", "count": "BIGINT", "quantity": "DECIMAL(38,18)", "cost": "DECIMAL(38,18)"}
 REASONS = {
     "text": "holds a control character",
     "time": "is not a time of the years 2000 to 2100 as RFC 3339 writes it (2026-07-01T09:30:00Z)",
