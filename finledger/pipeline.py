@@ -8,40 +8,65 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from decimal import localcontext
+from datetime import date
+from decimal import Decimal, localcontext
 from fractions import Fraction
+from functools import partial
 from typing import TypeVar
 
+from finledger.core import buffer as fund
 from finledger.core import checks
 from finledger.core.allocate import allocate, pool_amounts, share_pools, team_use
-from finledger.core.charge import charge, charge_pools, fixed_pools
+from finledger.core.beside import Beside
+from finledger.core.capacity import idle_hours
+from finledger.core.charge import (
+    charge,
+    charge_central,
+    charge_idle,
+    charge_pools,
+    charge_quality,
+    fixed_pools,
+    round_requests,
+)
 from finledger.core.currency import CurrencyRate
+from finledger.core.eval_share import share_of_evals, subsidies_in
+from finledger.core.history import History, flows_of
+from finledger.core.included import Sums, take_included
 from finledger.core.invoice import invoices, team_totals
 from finledger.core.label import own, rule_labels
 from finledger.core.model import (
     MONEY_MOVES,
     POOL_PREFIX,
     UNALLOCATED,
+    ActionUse,
     BufferState,
     ChargeLine,
     Check,
+    Disclosure,
+    DrawRequest,
     EvalRecord,
+    IdleCost,
     Invoice,
     LoadedFile,
     MonthCharges,
     Organisation,
+    PlatformCost,
     Pool,
+    PoolSplit,
     PriceBook,
+    Reservation,
     UsageGroup,
     UsageQuery,
 )
-from finledger.core.money import EXACT, Money, total, zero
+from finledger.core.money import EXACT, Money, Rounding, total
+from finledger.core.operating import centrally_funded
 from finledger.core.period import Month, intervals
 from finledger.core.post import post
-from finledger.core.pricebook import change_dates
+from finledger.core.pricebook import book_at, change_dates
 from finledger.core.problem import Outcome, Problem, Refused
-from finledger.core.quality import measure
+from finledger.core.quality import Evals, Multiplier, coverage_credits, features_of, measure, multipliers
 from finledger.core.rate import Pricing, rate
+from finledger.core.uses import uses
 
 T = TypeVar("T")
 Group = Callable[[UsageQuery], Outcome[tuple[UsageGroup, ...]]]
@@ -58,9 +83,27 @@ class MonthInputs:
     files: Sequence[LoadedFile] = ()
     evals: Sequence[EvalRecord] = ()
     rates: Sequence[CurrencyRate] = ()
-    buffer_opening: Money | None = None
     allow_unpriced: bool = False
     notices: tuple[Problem, ...] = ()
+    history: History | None = None
+    requests: Sequence[DrawRequest] = ()
+    forecasts: Mapping[str, Decimal] | None = None
+    costs: Sequence[PlatformCost] = ()
+    also_cut: Sequence[date] = ()
+    reservations: Sequence[Reservation] = ()
+    first_calls: Callable[[UsageQuery, Sequence[UsageGroup], int], Sequence[Sums]] | None = None
+
+
+def once(group: Group) -> Group:
+    """The same grouping, worked out once for each query: a month that is run under two price books reads its usage once."""
+    known: dict[UsageQuery, Outcome[tuple[UsageGroup, ...]]] = {}
+
+    def grouped(asked: UsageQuery) -> Outcome[tuple[UsageGroup, ...]]:
+        if asked not in known:
+            known[asked] = group(asked)
+        return known[asked]
+
+    return grouped
 
 
 def run_month(inputs: MonthInputs) -> tuple[MonthCharges, tuple[Invoice, ...]]:
@@ -72,56 +115,97 @@ def run_month(inputs: MonthInputs) -> tuple[MonthCharges, tuple[Invoice, ...]]:
 def _corridor(inputs: MonthInputs) -> tuple[MonthCharges, tuple[Invoice, ...]]:
     month, organisation = inputs.month, inputs.organisation
     run = _Run(inputs.notices)
+    made = _charged(run, inputs)
+    entries = run.held(post(made.lines, organisation, month))
+    totals = team_totals(made.lines, organisation, month, frozen_forecasts(inputs), made.buffer)
+    features = measure(made.lines, Evals(inputs.evals), made.multiplied, organisation, month)
+    subsidies = subsidies_in(inputs.costs, month)
+    eval_share = run.stage(share_of_evals(made.disclosures, subsidies, organisation, month))
+    funded = centrally_funded(made.lines, made.disclosures, used_books(inputs), organisation)
+    central = charge_central(funded, organisation.currency, made.rounding)
+    beside = Beside(made.terms, made.buffer, _history(inputs), eval_share, subsidies, central)
+    documents = invoices(
+        totals, made.lines, made.disclosures, features, entries, used_books(inputs), organisation, month, beside=beside
+    )
+    run.check(checks.documents(made.lines, documents))
+    run.check(*checks.journal(documents, entries, organisation))
+    run.stop_if_broken()
+    charges = MonthCharges(
+        month=month,
+        currency=organisation.currency,
+        provisional=True,
+        books=used_books(inputs),
+        lines=tuple(sorted(made.lines, key=lambda line: line.key)),
+        disclosures=tuple(sorted(made.disclosures, key=lambda disclosure: disclosure.key)),
+        teams=totals,
+        features=features,
+        pools=made.pools,
+        unallocated=made.unallocated,
+        unallocated_share=made.unallocated_share,
+        buffer=made.buffer,
+        entries=entries,
+        checks=tuple(run.checks),
+        notices=tuple(run.problems),
+        uses=made.uses,
+        eval_share=eval_share,
+        subsidies=subsidies,
+        idle=made.idle,
+        central=central,
+    )
+    return charges, documents
+
+
+@dataclass(frozen=True, slots=True)
+class _Charged:
+    """What the first half of the corridor hands to the second: every line of the month, and what it was made of."""
+
+    lines: tuple[ChargeLine, ...]
+    disclosures: tuple[Disclosure, ...]
+    multiplied: Mapping[str, Multiplier]
+    pools: tuple[PoolSplit, ...]
+    idle: tuple[IdleCost, ...]
+    buffer: BufferState
+    unallocated: Money
+    unallocated_share: Fraction
+    uses: tuple[ActionUse, ...]
+    rounding: Rounding
+    terms: PriceBook | None
+
+
+def _charged(run: _Run, inputs: MonthInputs) -> _Charged:
+    """From usage to charge lines, in the order of work in which two people get the same cents."""
+    month, organisation = inputs.month, inputs.organisation
     pricing = Pricing(month, organisation, inputs.books, inputs.rates, inputs.allow_unpriced)
     terms = pricing.terms
     rounding = terms.rounding if terms is not None else "half_up"
 
     groups = run.stage(inputs.group(query(inputs)))
     owned = run.stage(own(groups, organisation, query(inputs).intervals))
-    rated = run.stage(rate(owned, pricing))
-    allocations = run.stage(allocate(rated, terms.platform_share if terms is not None else None))
-    direct, disclosures = run.stage(charge(allocations, organisation, rounding))
+    first = None if inputs.first_calls is None else partial(inputs.first_calls, query(inputs))
+    billed = run.stage(take_included(owned, pricing, first))
+    rated = run.stage(rate(billed, pricing))
+    allocations = run.stage(allocate(rated, terms, inputs.books))
+    priced, disclosures = run.stage(charge(allocations, organisation, rounding, terms.eval_split if terms else "line"))
+    multiplied, quality = charge_for_quality(inputs, priced, terms)
+    idle_usage = run.stage(idle_hours(inputs.reservations, owned, pricing))
+    idle_lines, idle = charge_idle(idle_usage, organisation, month, rounding)
+    direct = (*priced, *quality, *idle_lines)
     pools = (*organisation.pools, *spread_unallocated(organisation))
     amounts = pool_amounts(pools, fixed_pools(pools, month, organisation.currency, rounding), direct, organisation.currency)
     kept = tuple(line for line in direct if not line.key.team.startswith(POOL_PREFIX))
     splits = run.stage(share_pools(pools, amounts, team_use(owned, kept), organisation, month))
     every = (*kept, *charge_pools(splits, organisation, month))
     unallocated, share = unallocated_share(every, organisation.currency)
-    lines = every if organisation.unallocated == "hold" else tuple(ln for ln in every if ln.key.team != UNALLOCATED)
-    entries = run.held(post(lines, organisation, month))
-    totals = team_totals(lines, organisation, month)
-    features = measure(lines, inputs.evals, organisation, month)
-    documents = invoices(totals, lines, disclosures, features, entries, used_books(inputs), organisation, month)
+    owed = every if organisation.unallocated == "hold" else tuple(ln for ln in every if ln.key.team != UNALLOCATED)
+    buffer, moved = run.stage(draw(inputs, owed, terms))
+    lines = (*owed, *moved)
 
-    run.check(checks.rows_read(inputs.files))
-    run.check(checks.usage_owned(groups, owned, organisation))
+    run.check(checks.rows_read(inputs.files), checks.usage_owned(groups, owned, organisation))
     if not inputs.allow_unpriced:
-        run.check(*checks.usage_rated(owned, rated, organisation))
-    run.check(checks.allocated(allocations))
-    run.check(checks.disclosed(lines, disclosures))
-    run.check(*checks.pools(splits, lines))
-    run.check(checks.documents(lines, documents))
-    run.check(*checks.journal(documents, entries, organisation))
-    run.stop_if_broken()
-
-    charges = MonthCharges(
-        month=month,
-        currency=organisation.currency,
-        provisional=True,
-        books=used_books(inputs),
-        lines=tuple(sorted(lines, key=lambda line: line.key)),
-        disclosures=tuple(sorted(disclosures, key=lambda disclosure: disclosure.key)),
-        teams=totals,
-        features=features,
-        pools=splits,
-        unallocated=unallocated,
-        unallocated_share=share,
-        buffer=buffer_state(lines, inputs.buffer_opening or zero(organisation.currency)),
-        entries=entries,
-        checks=tuple(run.checks),
-        notices=tuple(run.problems),
-    )
-    return charges, documents
+        run.check(*checks.usage_rated(billed, rated, organisation))
+    run.check(checks.allocated(allocations), checks.disclosed(lines, disclosures))
+    run.check(*checks.idle(idle, direct), *checks.pools(splits, amounts, lines), checks.fund(buffer, lines))
+    return _Charged(lines, disclosures, multiplied, splits, idle, buffer, unallocated, share, uses(rated), rounding, terms)
 
 
 def query(inputs: MonthInputs) -> UsageQuery:
@@ -132,15 +216,18 @@ def query(inputs: MonthInputs) -> UsageQuery:
         *(day for team in teams for day in team.cost_center.dates),
         *(day for rule in organisation.rules for day in (rule.start, rule.until) if day is not None),
         *change_dates(inputs.books),
+        *inputs.also_cut,
     }
     cuts = intervals(inputs.month, organisation.timezone, changes, {rate.date for rate in inputs.rates})
     return UsageQuery(organisation.currency, cuts, rule_labels(organisation.rules))
 
 
 def used_books(inputs: MonthInputs) -> tuple[PriceBook, ...]:
-    """The versions that priced some part of the month."""
+    """The versions in force in some part of the month, in the order in which they take over."""
     first, after = inputs.month.first_day, inputs.month.next.first_day
-    return tuple(book for book in inputs.books if book.effective_from < after and book.effective_until > first)
+    days = (first, *(day for day in change_dates(inputs.books) if first < day < after))
+    in_force = (book_at(inputs.books, day) for day in days)
+    return tuple({book.name: book for book in in_force if book is not None}.values())
 
 
 def spread_unallocated(organisation: Organisation) -> tuple[Pool, ...]:
@@ -150,17 +237,73 @@ def spread_unallocated(organisation: Organisation) -> tuple[Pool, ...]:
 
 
 def unallocated_share(lines: Iterable[ChargeLine], currency: str) -> tuple[Money, Fraction]:
-    """Unallocated amount, and its exact share of all lines before it is spread (rule A2)."""
-    counted = [line for line in lines if line.key.kind != "shared" or line.key.item != UNALLOCATED]
+    """Unallocated amount, and its exact share of all lines before it is spread, credits left out (rule A2)."""
+    spread = (line for line in lines if line.key.kind != "shared" or line.key.item != UNALLOCATED)
+    counted = [line for line in spread if line.key.kind != "coverage_credit"]
     loose = total((line.amount for line in counted if line.key.team == UNALLOCATED), currency)
     whole = total((line.amount for line in counted), currency)
     return loose, Fraction(loose.minor, whole.minor) if whole else Fraction(0)
 
 
-def buffer_state(lines: Iterable[ChargeLine], opening: Money) -> BufferState:
-    """The fund's month: the buffer components of teams whose stage moves money flow in (rule B1)."""
+def charge_for_quality(
+    inputs: MonthInputs, priced: Sequence[ChargeLine], terms: PriceBook | None
+) -> tuple[dict[str, Multiplier], tuple[ChargeLine, ...]]:
+    """Each feature's multiplier; the premiums on its lines and the credits of earlier ones (rules Q1-Q3)."""
+    if terms is None or terms.quality is None:
+        return {}, ()
+    month, organisation = inputs.month, inputs.organisation
+    evals = Evals(inputs.evals)
+    names = {*features_of(organisation), *evals.features(month), *(line.key.feature for line in priced)} - {""}
+    multiplied = multipliers(names, evals, terms.quality, month)
+    premiums = charge_quality(priced, multiplied, terms.rounding)
+    start = organisation.fiscal_year_start
+    earlier = [each for each in month.quarter(start).months(start) if each < month]
+    credited = coverage_credits(_history(inputs), earlier, evals, terms.quality, organisation, month)
+    return multiplied, (*premiums, *credited)
+
+
+def draw(
+    inputs: MonthInputs, lines: Sequence[ChargeLine], terms: PriceBook | None
+) -> Outcome[tuple[BufferState, tuple[ChargeLine, ...]]]:
+    """The fund's month: surcharges and instalments in, draws out; and the lines that these make (rules B1-B4)."""
+    month, organisation, history = inputs.month, inputs.organisation, _history(inputs)
+    currency, start = organisation.currency, organisation.fiscal_year_start
     paid = (part for ln in lines if ln.stage in MONEY_MOVES for name, part in ln.components if name == "buffer")
-    return BufferState(opening, total(paid, opening.currency), zero(opening.currency))
+    contributions = total(paid, currency)
+    repaid = fund.repayment_lines(history, inputs.books, organisation, month)
+    repayments = total((line.amount for line in repaid), currency)
+    opening = fund.opening(month, history, inputs.books, organisation)
+    teams = [name for name, team in organisation.teams.items() if team.first_day_in(month) is not None]
+    rounding = terms.rounding if terms is not None else "half_up"
+    requests = round_requests((each for each in inputs.requests if each.month == month), currency, rounding)
+    forecasts = fund.forecasts(frozen_forecasts(inputs), {*teams, *(each.team for each in requests)}, history, month)
+    drawn = history.posted("buffer_draw", [each for each in month.quarter(start).months(start) if each < month])
+    claim = fund.Claim(
+        terms=terms.buffer if terms is not None else None,
+        charges=(history.before(month) + flows_of(lines)).charges(month),
+        forecasts=forecasts,
+        drawn={team: -amount for team, amount in drawn.items()},
+        fund=opening + contributions + repayments,
+    )
+    decisions = fund.decide(requests, organisation, claim)
+    draws = fund.draw_lines(decisions, organisation, month)
+    state = BufferState(opening, contributions, total((each.granted for each in decisions), currency), decisions, repayments)
+    return Outcome((state, (*repaid, *draws)), fund.notices(decisions, forecasts, organisation, month))
+
+
+def frozen_forecasts(inputs: MonthInputs) -> Mapping[str, Decimal]:
+    """The month's forecasts as they were first seen, or as finledger.yaml has them where nobody looked yet (rule B3)."""
+    if inputs.forecasts is not None:
+        return inputs.forecasts
+    return stated_forecasts(inputs.organisation, inputs.month)
+
+
+def stated_forecasts(organisation: Organisation, month: Month) -> dict[str, Decimal]:
+    return {name: team.forecast[month] for name, team in organisation.teams.items() if month in team.forecast}
+
+
+def _history(inputs: MonthInputs) -> History:
+    return inputs.history if inputs.history is not None else History(inputs.organisation.currency)
 
 
 def with_numbers(documents: Iterable[Invoice], numbers: Mapping[str, str]) -> tuple[Invoice, ...]:

@@ -5,25 +5,18 @@ Nothing here computes a figure; nothing here asks or shows.
 
 from __future__ import annotations
 
-import shutil
-import tempfile
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
-from datetime import datetime
-from functools import cached_property
+from datetime import date, datetime
+from decimal import Decimal
 from pathlib import Path
-from typing import TypeVar
 
 from finledger.books import rows
-from finledger.books.ledger import Ledger, edited_book
 from finledger.books.loads import Advance, Loaded, Steps, again, twice
-from finledger.books.store import Store
-from finledger.core.currency import CurrencyRate
+from finledger.core.history import History, flows_of
 from finledger.core.invoice import SERIES, invoice_number
 from finledger.core.model import (
     UNALLOCATED,
-    EvalRecord,
     Invoice,
     LoadedFile,
     MonthCharges,
@@ -31,84 +24,18 @@ from finledger.core.model import (
     PriceBook,
     StagedFile,
 )
-from finledger.core.money import Money, floored, total
+from finledger.core.money import total
 from finledger.core.period import Interval, Month
-from finledger.core.problem import Misused, Outcome, Problem, Refused, SourceRef
-from finledger.engines import DEFAULT, engine
-from finledger.pipeline import MonthInputs, query, run_month, with_numbers
+from finledger.core.problem import Problem, Refused, SourceRef
+from finledger.engines import DEFAULT, engine, first_calls
+from finledger.open_books import SETTINGS, OpenBooks
+from finledger.pipeline import MonthInputs, once, query, run_month, stated_forecasts, with_numbers
 
-SETTINGS = "finledger.yaml"
 UNPOSTED = "intercompany-accounts-missing"
-T = TypeVar("T")
 
 
-class Workbench:
-    """The books in one folder. Opening reads and checks the text files; the store and ledger are opened on first use."""
-
-    def __init__(self, root: Path) -> None:
-        self.root = root
-        if not (root / SETTINGS).is_file():
-            raise Misused(f"{root} holds no {SETTINGS}: it is not a set of books")
-
-    # ── people's decisions: the text files ──────────────────────────────────────────────────────────────────────────────
-
-    @cached_property
-    def organisation(self) -> Organisation:
-        from finledger.read.settings import read_settings
-
-        organisation = _needed(read_settings(self.root / SETTINGS, SETTINGS))
-        assert organisation is not None, "settings without an error are an organisation"
-        return organisation
-
-    @cached_property
-    def pricebooks(self) -> tuple[PriceBook, ...]:
-        """Every version in pricebooks/, checked among one another and against the organisation's currency."""
-        from finledger.read.pricebook import check_currency, read_pricebooks
-
-        outcome = read_pricebooks(self.root / "pricebooks", "pricebooks")
-        books = _needed(outcome)
-        problems = check_currency(books, self.organisation.currency)
-        if problems:
-            raise Refused(problems)
-        return books
-
-    @cached_property
-    def evals(self) -> tuple[EvalRecord, ...]:
-        from finledger.read.evals import read_evals
-
-        return _needed(read_evals(self.root / "evals", "evals"))
-
-    @cached_property
-    def rates(self) -> tuple[CurrencyRate, ...]:
-        from finledger.read.rates import read_rates
-
-        return _needed(read_rates(self.root / "rates.csv", "rates.csv"))
-
-    # ── the program's own: store and ledger ─────────────────────────────────────────────────────────────────────────────
-
-    @cached_property
-    def ledger(self) -> Ledger:
-        (self.root / "store").mkdir(exist_ok=True)
-        return Ledger.open(self.root / "store" / "ledger.sqlite")
-
-    @cached_property
-    def store(self) -> Store:
-        return Store(self.root / "store")
-
-    @contextmanager
-    def _workspace(self) -> Iterator[Path]:
-        """A folder for what is being made, inside the books so that finished files can be moved into place by rename.
-
-        Whoever holds one holds the ledger too, so one that is found was left by a process that was killed.
-        """
-        (self.root / "store").mkdir(exist_ok=True)
-        for left in (self.root / "store").glob("work-*"):
-            shutil.rmtree(left, ignore_errors=True)
-        folder = Path(tempfile.mkdtemp(prefix="work-", dir=self.root / "store"))
-        try:
-            yield folder
-        finally:
-            shutil.rmtree(folder, ignore_errors=True)
+class Workbench(OpenBooks):
+    """The books in one folder, at work: loading, charging, documents."""
 
     # ── load ────────────────────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -129,7 +56,7 @@ class Workbench:
         advance: Advance | None = None,
     ) -> list[Loaded]:
         """Read exports into the store: all of them, or, when one has an error, none (exit 1). Raises Busy, Refused."""
-        with self.ledger.write() as ledger, self._workspace() as workspace:
+        with self.ledger.write() as ledger, self.workspace() as workspace:
             self._hold_timezone()
             stored = (*self.ledger.parts(), *self.ledger.parts(rejected=True))
             self.store.sweep(stored)
@@ -144,6 +71,8 @@ class Workbench:
                     ledger.add_file(file)
                     for part in parts:
                         ledger.add_part(part)
+                        if part.month is not None:
+                            ledger.freeze_forecasts(part.month, stated_forecasts(self.organisation, part.month))
         fresh = [Loaded(file, False, each.problems) for (file, _), each in zip(published, staged, strict=True)]
         order = {self.shown(path): position for position, path in enumerate(files)}
         return sorted((*known, *fresh), key=lambda each: order[each.file.name])
@@ -210,47 +139,92 @@ class Workbench:
         if stored not in (None, wanted):
             raise Refused([_other_timezone(stored, wanted)])
 
-    def shown(self, path: Path) -> str:
-        """A file's name as messages show it: relative to the books where it lies in them."""
-        try:
-            return path.resolve().relative_to(self.root.resolve()).as_posix()
-        except ValueError:
-            return str(path)
-
     # ── allocate, invoice, journal ──────────────────────────────────────────────────────────────────────────────────────
 
     def allocate(
         self, month: Month, *, engine_name: str = DEFAULT, allow_unpriced: bool = False, record: bool = True
     ) -> tuple[MonthCharges, tuple[Invoice, ...]]:
         """Run the corridor for a month; `record` its result in the ledger, where it supersedes the month's last one."""
+        history, notices = self.history(month, engine_name)
+        inputs = self.month_inputs(month, engine_name=engine_name, history=history)
+        inputs = replace(inputs, allow_unpriced=allow_unpriced, notices=(*inputs.notices, *notices))
+        charges, documents = self.run(inputs)
+        if record:
+            self._record(charges, inputs)
+        return charges, documents
+
+    def month_inputs(
+        self, month: Month, *, engine_name: str = DEFAULT, also_cut: Sequence[date] = (), history: History | None = None
+    ) -> MonthInputs:
+        """All that the month is charged from. Its usage is grouped once, however often the inputs are run.
+
+        `also_cut`: dates of another price book, so that both books are run on one grouping. `history` left out: the earlier
+        months as they are recorded or, where they are not, worked out.
+        """
         parts = self.ledger.parts(month)
         paths = self.store.paths(parts)
-        of_month = {part.file_sha256 for part in parts}
-        files = [file for file in self.ledger.files() if file.sha256 in of_month]
-        inputs = MonthInputs(
+        files = self._files_of(month)
+        frozen = self.ledger.frozen_forecasts(month)
+        notices = [*_notices(month, files, bool(parts)), *_later_forecasts(month, frozen, self.organisation)]
+        return MonthInputs(
             month=month,
             organisation=self.organisation,
-            books=self._frozen(),
-            group=lambda asked: engine(engine_name).group(paths, asked),
+            books=self.frozen_pricebooks(),
+            group=once(lambda asked: engine(engine_name).group(paths, asked)),
             files=files,
             evals=self.evals,
             rates=self.rates,
-            buffer_opening=self._buffer_opening(month),
-            allow_unpriced=allow_unpriced,
-            notices=tuple(_notices(month, files, bool(parts))),
+            notices=tuple(notices),
+            history=history if history is not None else self.history(month, engine_name)[0],
+            requests=self.draws,
+            forecasts=frozen,
+            costs=self.platform_costs,
+            also_cut=tuple(also_cut),
+            reservations=self.capacity,
+            first_calls=lambda asked, groups, limit: first_calls(paths, asked, groups, limit),
         )
+
+    def run(self, inputs: MonthInputs) -> tuple[MonthCharges, tuple[Invoice, ...]]:
+        """The month's charges; what refuses them names the stored rows that it is about."""
         try:
-            charges, documents = run_month(inputs)
+            return run_month(inputs)
         except Refused as refused:
             cuts = query(inputs).intervals
+            files = self._files_of(inputs.month)
+            paths = self.store.paths(self.ledger.parts(inputs.month))
             raise Refused([self._with_rows(problem, paths, files, cuts) for problem in refused.problems]) from None
-        if record:
-            with self.ledger.write() as ledger:
-                for book in inputs.books:
-                    if book.published is not None:
-                        ledger.freeze_book(book.name, book.sha256, book.file)
-                ledger.record_month(charges)
-        return charges, documents
+
+    def history(self, month: Month, engine_name: str = DEFAULT) -> tuple[History, tuple[Problem, ...]]:
+        """What the earlier months came to: as recorded; a loaded month that nobody allocated is worked out on the way.
+
+        One that cannot be worked out counts for nothing and is said so: a stray row of another month must not stop this one.
+        """
+        history = History(self.organisation.currency, self.ledger.flows(month))
+        recorded = set(self.ledger.months())
+        notices = []
+        for earlier in sorted({part.month for part in self.ledger.parts() if part.month} - recorded):
+            if earlier >= month:
+                break
+            try:
+                charges, _ = self.run(self.month_inputs(earlier, engine_name=engine_name, history=history.before(earlier)))
+            except Refused as refused:
+                notices.append(_not_worked_out(earlier, month, refused))
+            else:
+                history = history + flows_of(charges.lines)
+        return history, tuple(notices)
+
+    def _files_of(self, month: Month) -> list[LoadedFile]:
+        of_month = {part.file_sha256 for part in self.ledger.parts(month)}
+        return [file for file in self.ledger.files() if file.sha256 in of_month]
+
+    def _record(self, charges: MonthCharges, inputs: MonthInputs) -> None:
+        """Keep what the month came to; with it, what it must not differ from later: price books, forecasts (P1, B3)."""
+        with self.ledger.write() as ledger:
+            for book in inputs.books:
+                if book.published is not None:
+                    ledger.freeze_book(book.name, book.sha256, book.file)
+            ledger.freeze_forecasts(charges.month, stated_forecasts(self.organisation, charges.month))
+            ledger.record_month(charges)
 
     def issue(
         self, month: Month, *, record: bool = True, engine_name: str = DEFAULT
@@ -273,19 +247,6 @@ class Workbench:
         self._refuse_drafts(charges)
         self._refuse_unposted(charges)
         return charges
-
-    def _frozen(self) -> tuple[PriceBook, ...]:
-        """The price books, none of which was edited after it was published (rule P1)."""
-        frozen = self.ledger.frozen_books()
-        edited = [book for book in self.pricebooks if frozen.get(book.name, book.sha256) != book.sha256]
-        if edited:
-            raise Refused([edited_book(book.name, book.file, frozen[book.name]) for book in edited])
-        return self.pricebooks
-
-    def _buffer_opening(self, month: Month) -> Money:
-        currency = self.organisation.currency
-        stated = floored(self.organisation.buffer_opening, currency)
-        return stated + Money(self.ledger.contributions(month), currency)
 
     def _with_rows(
         self, problem: Problem, paths: Sequence[Path], files: Sequence[LoadedFile], cuts: Sequence[Interval]
@@ -421,13 +382,6 @@ class Workbench:
         return found
 
 
-def _needed(outcome: Outcome[T]) -> T:
-    """The rows of a reader that found no error; warnings of text files are for `pricebook lint`, not for every run."""
-    if outcome.errors:
-        raise Refused(outcome.problems)
-    return outcome.rows
-
-
 def _notices(month: Month, files: Sequence[LoadedFile], loaded: bool) -> Iterator[Problem]:
     if not loaded:
         yield Problem(
@@ -444,6 +398,35 @@ def _notices(month: Month, files: Sequence[LoadedFile], loaded: bool) -> Iterato
                 f"{file.rejected} of {file.read} records of {file.name} are in quarantine and not charged",
                 SourceRef(file.name),
                 remedy="see them with `finledger usage quarantine`, mend the export and load it again",
+                severity="warning",
+            )
+
+
+def _not_worked_out(earlier: Month, month: Month, refused: Refused) -> Problem:
+    first = refused.problems[0]
+    return Problem(
+        "earlier-month-refused",
+        f"{earlier} has usage and cannot be worked out ({first.code}): the fund and the credits of {month} count without it",
+        SourceRef("usage"),
+        remedy=f"run `finledger allocate --month {earlier}` to see what it needs",
+        severity="warning",
+    )
+
+
+def _later_forecasts(month: Month, frozen: Mapping[str, Decimal] | None, organisation: Organisation) -> Iterator[Problem]:
+    """Forecasts that were changed after the month was first seen: they do not count (rule B3)."""
+    if frozen is None:
+        return
+    stated = stated_forecasts(organisation, month)
+    for team in sorted({*stated, *frozen} & set(organisation.teams)):
+        was, now = frozen.get(team), stated.get(team)
+        if was != now:
+            yield Problem(
+                "forecast-edited",
+                f"the forecast of {team} for {month} was {was or 'missing'} when the month was first seen, and is "
+                f"{now or 'missing'} now: the first one counts",
+                organisation.teams[team].source or SourceRef(SETTINGS),
+                remedy="nothing to do; a forecast counts when it stands before the month's first load",
                 severity="warning",
             )
 

@@ -1,11 +1,11 @@
-"""Write the usage of the sample company, Kestrel Freight, for the third quarter of 2026.
+"""Write the usage of the sample company, Kestrel Freight, for the second half of 2026.
 
     python samples/generate.py [DIR] [--seed N] [--scale N]
 
-What people decide (finledger.yaml, the price book, evals, decisions) is written by hand in samples/kestrel-freight/ and
-copied when DIR is another folder. What machines measure is made here: the same seed gives the same records under every
-Python version, because only whole random numbers are drawn and every cost is a Decimal. --scale N makes N times as many
-records, for trying out speed; budgets and forecasts stay as they are.
+What people decide (finledger.yaml, price books, evals, decisions, budgets, costs) is written by hand in
+samples/kestrel-freight/ and copied when DIR is another folder. What machines measure is made here: the same seed gives the
+same records under every Python version, because only whole random numbers are drawn and every cost is a Decimal. --scale N
+makes N times as many records, for trying out speed; budgets and forecasts stay as they are.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ def exports(seed: int, scale: int) -> Iterator[tuple[str, str]]:
     measured = [native.rows_of(month, seed, meter, scale) for month, meter in zip(MONTHS, meters, strict=True)]
     for month, rows, meter in zip(MONTHS, native.with_blemishes(measured), meters, strict=True):
         name = f"{month[0]}-{month[1]:02d}"
-        yield f"native/native-{name}.csv", csv_text(native.COLUMNS, rows)
+        yield f"native/native-{name}.csv", csv_text(native.columns(month), rows)
         records = gateway.records_of(month, seed, meter, scale)
         yield f"litellm/spendlogs-{name}.jsonl", "".join(map(gateway.json_line, records))
         yield f"focus/cumulus-models-{name}.csv", csv_text(focus.COLUMNS, focus.model_bill(month, meter))

@@ -23,10 +23,10 @@ def finledger(*words: object, expect: int = 0) -> None:
     assert code == expect, f"finledger {' '.join(str(word) for word in words)} exited {code}"
 
 
-def finledger_json(capsys: pytest.CaptureFixture[str], *words: object) -> Any:
+def finledger_json(capsys: pytest.CaptureFixture[str], *words: object, expect: int = 0) -> Any:
     """Run a command with --format json and hand back what it printed: nothing else may be on standard output."""
     capsys.readouterr()
-    finledger(*words, "--format", "json")
+    finledger(*words, "--format", "json", expect=expect)
     return json.loads(capsys.readouterr().out)
 
 

@@ -12,12 +12,13 @@ from tests.support import SHARED, copy_books, finledger, finledger_json, needs_s
 GOLDEN = SHARED / "golden" / "northwind-2026-Q3"
 LINE = ("team", "cost_center", "feature", "item", "workload_type", "model", "component")
 DISCLOSURE = ("team", "feature", "item", "workload_type", "model")
-NOT_YET_CHARGED = {"coverage_premium", "freshness_premium", "coverage_credit", "buffer_draw"}
 
 
 @needs_shared
 @pytest.mark.parametrize("engine", ["duckdb", "reference"])
-def test_quarter__every_line_and_disclosure(engine: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_quarter__every_line_total_disclosure_and_fund(
+    engine: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     books = copy_books(GOLDEN, tmp_path / "books")
     loaded = finledger_json(capsys, "load", "--books", books)
     assert loaded["read"] == 1240 == loaded["accepted"] + loaded["duplicate"]
@@ -25,15 +26,12 @@ def test_quarter__every_line_and_disclosure(engine: str, tmp_path: Path, capsys:
         got = finledger_json(capsys, "allocate", "--books", books, "--month", month, "--engine", engine)
         want = json.loads((GOLDEN / "expected" / f"{month}.json").read_text())
         lines = {tuple(row[name] for name in LINE): row["amount"] for row in got["charges"]}
-        assert lines == {
-            tuple(row[name] for name in LINE): row["amount"]
-            for row in want["lines"]
-            if row["component"] not in NOT_YET_CHARGED
-        }
+        assert lines == {tuple(row[name] for name in LINE): row["amount"] for row in want["lines"]}
         assert len(lines) == len(got["charges"])
         assert _disclosures(got) == _disclosures(want)
-        assert got["unallocated"]["amount"] == want["unallocated"]["amount"]
-        assert got["buffer"]["contributions"] == want["buffer"]["contributions"]
+        assert {team: figures["total"] for team, figures in got["teams"].items()} == want["teams"]
+        assert got["unallocated"] == want["unallocated"]
+        assert {name: got["buffer"][name] for name in want["buffer"]} == want["buffer"]
         assert all(check["holds"] for check in got["checks"])
 
 
@@ -42,6 +40,24 @@ def _disclosures(figures: dict) -> dict:
         tuple(row[name] for name in DISCLOSURE): (row["gross"], row["platform_share"], row["paid"])
         for row in figures["disclosures"]
     }
+
+
+@needs_shared
+def test_quarter_end__as_expected_and_the_same_without_allocating(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    books = copy_books(GOLDEN, tmp_path / "books")
+    finledger_json(capsys, "load", "--books", books)
+    want = json.loads((GOLDEN / "expected" / "2026-Q3.json").read_text())
+    at_once = finledger_json(capsys, "close", "--quarter", "2026-Q3", "--dry-run", "--books", books, expect=1)
+    assert {name: at_once["buffer"][name] for name in want if name != "quarter"} == {
+        name: figure for name, figure in want.items() if name != "quarter"
+    }
+    for month in ("2026-07", "2026-08", "2026-09"):
+        finledger_json(capsys, "allocate", "--books", books, "--month", month)
+    after = finledger_json(capsys, "close", "--quarter", "2026-Q3", "--dry-run", "--books", books, expect=1)
+    assert after == at_once
+    assert {problem["code"] for problem in after["problems"]} == {"month-open"}
 
 
 @needs_shared

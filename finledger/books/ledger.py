@@ -6,9 +6,11 @@ when the process is killed. Reads stand outside and see the last committed state
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import json
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
+from decimal import Decimal
 from pathlib import Path
 from sqlite3 import DatabaseError
 from typing import Any
@@ -18,8 +20,9 @@ from sqlalchemy.exc import DBAPIError
 
 from finledger.books import ledger_rows as rows
 from finledger.books import ledger_tables as tables
-from finledger.core.model import ChargeLine, JournalEntry, LoadedFile, MonthCharges, Part
-from finledger.core.period import Month
+from finledger.core.history import Flow
+from finledger.core.model import MONEY_MOVES, ChargeLine, JournalEntry, LoadedFile, MonthCharges, Part, PriceBook
+from finledger.core.period import Month, Quarter
 from finledger.core.problem import Busy, Problem, Refused, SourceRef
 
 # SQLite's primary result codes (the low byte of the extended one).
@@ -27,6 +30,7 @@ _BUSY = frozenset({5, 6})
 _DAMAGED = frozenset({11, 26})
 _SYSTEM = frozenset({3, 8, 10, 13, 14, 23})  # permission, read-only, I/O error, disk full, cannot open, not authorised
 _WRITING = "finledger_writing"
+_OF_A_MONTH = tables.runs.c.month.not_like("%Q%")  # the runs of a quarter's end stand beside those of months
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +69,9 @@ class Ledger:
                     _create(connection)
         elif version > tables.SCHEMA_VERSION:
             raise Refused([_newer(path, version)])
+        elif version < tables.SCHEMA_VERSION:  # every version so far only added tables
+            with ledger._connection(writing=True) as connection:
+                _create(connection)
         return ledger
 
     @contextmanager
@@ -101,31 +108,54 @@ class Ledger:
 
     def months(self) -> tuple[Month, ...]:
         """The months that have a run, in order."""
-        found = self._rows(select(tables.runs.c.month).distinct().order_by(tables.runs.c.month))
-        return tuple(Month.parse(row["month"]) for row in found)
+        query = select(tables.runs.c.month).where(_OF_A_MONTH).distinct().order_by(tables.runs.c.month)
+        return tuple(Month.parse(row["month"]) for row in self._rows(query))
 
-    def current_run(self, month: Month) -> int | None:
-        """The number of the month's run that no later one supersedes; None before the first."""
+    def current_run(self, period: Month | Quarter) -> int | None:
+        """The number of the period's run that no later one supersedes; None before the first."""
         with self._connection() as connection:
-            return _current(connection, month)[0]
+            return _current(connection, period)[0]
 
     def charge_rows(self, month: Month) -> tuple[ChargeLine, ...]:
         """The charge lines of the month's current run, in their order."""
         with self._connection() as connection:
             return rows.read_lines(connection, _current(connection, month)[0])
 
-    def entries(self, month: Month) -> tuple[JournalEntry, ...]:
-        """The journal entries of the month's current run, in their order; each is checked to balance as it is built."""
+    def entries(self, period: Month | Quarter) -> tuple[JournalEntry, ...]:
+        """The journal entries of the period's current run, in their order; each is checked to balance as it is built."""
         with self._connection() as connection:
-            return rows.read_entries(connection, _current(connection, month)[0])
+            return rows.read_entries(connection, _current(connection, period)[0])
 
-    def contributions(self, before: Month) -> int:
-        """What the buffer fund holds from the months before: minor units, credit positive, draws taken off (rule B1)."""
-        current = select(func.max(tables.runs.c.run)).where(tables.runs.c.month < str(before)).group_by(tables.runs.c.month)
-        query = select(func.coalesce(-func.sum(tables.postings.c.amount_minor), 0).label("fund")).where(
-            tables.postings.c.run.in_(current), tables.postings.c.account_key == "buffer_fund"
+    def flows(self, before: Month) -> tuple[Flow, ...]:
+        """What the lines of each earlier month's current run came to, for credits, draws and the fund (rules Q2, B1-B5)."""
+        earlier = (tables.runs.c.month < str(before)) & _OF_A_MONTH
+        current = select(func.max(tables.runs.c.run)).where(earlier).group_by(tables.runs.c.month)
+        line, part = tables.charge_lines.c, tables.components.c
+        keys = (line.posting_month, line.service_month, line.team, line.feature, line.kind, part.component, line.stage)
+        query = (
+            select(*keys, func.sum(part.amount_minor).label("minor"))
+            .join(tables.components, (part.run == line.run) & (part.line_id == line.line_id))
+            .where(line.run.in_(current))
+            .group_by(*keys)
+            .order_by(*keys)
         )
-        return int(self._rows(query)[0]["fund"])
+        found = self._rows(query)
+        months = {text: Month.parse(text) for row in found for text in (row["posting_month"], row["service_month"])}
+        return tuple(
+            Flow(
+                posting_month=months[row["posting_month"]],
+                service_month=months[row["service_month"]],
+                **{name: row[name] for name in ("team", "feature", "kind", "component", "minor")},
+                posted=row["stage"] in MONEY_MOVES,
+            )
+            for row in found
+        )
+
+    def frozen_forecasts(self, month: Month) -> dict[str, Decimal] | None:
+        """The month's forecasts by team as they were first seen; None while nobody looked at the month (rule B3)."""
+        table = tables.frozen_forecasts
+        found = self._rows(select(table.c.forecasts).where(table.c.month == str(month)))
+        return {team: Decimal(text) for team, text in json.loads(found[0]["forecasts"]).items()} if found else None
 
     def invoice_numbers(self, month: Month) -> tuple[InvoiceNumber, ...]:
         """The numbers given to the month's documents, by entity, series, year and sequence."""
@@ -185,6 +215,14 @@ class Transaction:
         elif known != sha256:
             raise Refused([edited_book(name, file, known)])
 
+    def freeze_forecasts(self, month: Month, forecasts: Mapping[str, Decimal]) -> None:
+        """Keep the month's forecasts as they stand; once they are kept, later ones do not count (rule B3)."""
+        table = tables.frozen_forecasts
+        known = self._connection.execute(select(table.c.month).where(table.c.month == str(month))).first()
+        if known is None:
+            texts = {team: format(amount, "f") for team, amount in sorted(forecasts.items())}
+            self._connection.execute(insert(table), {"month": str(month), "forecasts": json.dumps(texts)})
+
     def set_meta(self, key: str, value: str) -> None:
         found = self._connection.execute(update(tables.meta).where(tables.meta.c.key == key).values(value=value))
         if found.rowcount == 0:
@@ -196,9 +234,17 @@ class Transaction:
         The same content as the month's current run writes nothing and returns that run's number; another content becomes a
         new run that supersedes it. Rows of older runs stay. Disclosures, totals and entries go with the lines.
         """
-        content = rows.run_content(charges)
+        return self._record(charges.month, rows.run_content(charges))
+
+    def record_quarter(
+        self, quarter: Quarter, currency: str, books: Sequence[PriceBook], entries: Sequence[JournalEntry]
+    ) -> int:
+        """Store the entries of a quarter's end as a run, which supersedes the quarter's last one (rule L2)."""
+        return self._record(quarter, rows.quarter_content(quarter, currency, books, entries))
+
+    def _record(self, period: Month | Quarter, content: rows.RunContent) -> int:
         digest = content.digest()
-        current, current_digest = _current(self._connection, charges.month)
+        current, current_digest = _current(self._connection, period)
         if current is not None and current_digest == digest:
             return current
         number = int(self._connection.execute(select(func.coalesce(func.max(tables.runs.c.run), 0) + 1)).scalar_one())
@@ -221,9 +267,9 @@ class Transaction:
         return sequence
 
 
-def _current(connection: Connection, month: Month) -> tuple[int | None, str]:
-    """Number and digest of the month's current run. Runs only ever supersede the current one, so it is the last."""
-    query = select(tables.runs.c.run, tables.runs.c.digest).where(tables.runs.c.month == str(month))
+def _current(connection: Connection, period: Month | Quarter) -> tuple[int | None, str]:
+    """Number and digest of the period's current run. Runs only ever supersede the current one, so it is the last."""
+    query = select(tables.runs.c.run, tables.runs.c.digest).where(tables.runs.c.month == str(period))
     found = connection.execute(query.order_by(tables.runs.c.run.desc()).limit(1)).first()
     return (None, "") if found is None else (int(found.run), str(found.digest))
 
@@ -273,7 +319,7 @@ def _create(connection: Connection) -> None:
     tables.metadata.create_all(connection)
     for guard in tables.guards():
         connection.exec_driver_sql(guard)
-    connection.execute(insert(tables.meta), {"key": "schema_version", "value": str(tables.SCHEMA_VERSION)})
+    Transaction(connection).set_meta("schema_version", str(tables.SCHEMA_VERSION))
 
 
 def _meaning(error: DBAPIError | DatabaseError, path: Path) -> Exception | None:

@@ -18,9 +18,19 @@ from typing import Any
 from sqlalchemy import Connection, RowMapping, Table, func, insert, select
 
 from finledger.books import ledger_tables as tables
-from finledger.core.model import Account, ChargeLine, Disclosure, JournalEntry, LineKey, MonthCharges, Posting, TeamTotal
+from finledger.core.model import (
+    Account,
+    ChargeLine,
+    Disclosure,
+    JournalEntry,
+    LineKey,
+    MonthCharges,
+    Posting,
+    PriceBook,
+    TeamTotal,
+)
 from finledger.core.money import Money
-from finledger.core.period import Month
+from finledger.core.period import Month, Quarter
 
 Row = dict[str, Any]
 _ENCODER = json.JSONEncoder(sort_keys=True, separators=(",", ":"))
@@ -57,22 +67,33 @@ def _insert_many(connection: Connection, table: Table, rows: list[Row]) -> None:
 
 
 def run_content(charges: MonthCharges) -> RunContent:
-    books = [{"name": book.name, "sha256": book.sha256} for book in charges.books]
-    run = {
-        "month": str(charges.month),
-        "currency": charges.currency,
-        "provisional": charges.provisional,
-        "pricebooks": _json(books),
-    }
+    run = _run_row(str(charges.month), charges.currency, charges.provisional, charges.books)
     rows = {
-        tables.postings: [row for entry in charges.entries for row in _posting_rows(entry)],
-        tables.entries: [_entry_row(position, entry) for position, entry in enumerate(charges.entries)],
+        **_entry_tables(charges.entries),
         tables.components: [row for line in charges.lines for row in _component_rows(line, charges.currency)],
         tables.charge_lines: [_line_row(position, line) for position, line in enumerate(charges.lines)],
         tables.disclosures: [_disclosure_row(disclosure) for disclosure in charges.disclosures],
         tables.team_totals: [_total_row(team) for team in charges.teams],
     }
     return RunContent(run, rows)
+
+
+def quarter_content(
+    quarter: Quarter, currency: str, books: Iterable[PriceBook], entries: Sequence[JournalEntry]
+) -> RunContent:
+    return RunContent(_run_row(str(quarter), currency, True, books), _entry_tables(entries))
+
+
+def _run_row(period: str, currency: str, provisional: bool, books: Iterable[PriceBook]) -> Row:
+    named = [{"name": book.name, "sha256": book.sha256} for book in books]
+    return {"month": period, "currency": currency, "provisional": provisional, "pricebooks": _json(named)}
+
+
+def _entry_tables(entries: Sequence[JournalEntry]) -> dict[Table, list[Row]]:
+    return {
+        tables.postings: [row for entry in entries for row in _posting_rows(entry)],
+        tables.entries: [_entry_row(position, entry) for position, entry in enumerate(entries)],
+    }
 
 
 def assert_conserved(connection: Connection, number: int, content: RunContent) -> None:

@@ -29,7 +29,7 @@ from sqlalchemy import (
     text,
 )
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 
 metadata = MetaData()
 
@@ -70,6 +70,8 @@ parts = Table(
     Column("rejected", Boolean, nullable=False),
 )
 frozen_books = Table("frozen_books", metadata, _text("name", primary_key=True), _text("sha256"), _text("file"))
+# A month's forecasts as they stood when the month was first seen, as JSON of team to decimal text (rule B3).
+frozen_forecasts = Table("frozen_forecasts", metadata, _text("month", primary_key=True), _text("forecasts"))
 
 # ── runs: what a month came to, each time it came to something else ─────────────────────────────────────────────────────
 
@@ -185,7 +187,12 @@ invoices = Table(
 
 
 def guards() -> Iterator[str]:
-    """SQLite's triggers, as SQL."""
+    """SQLite's triggers, as SQL that can be run again on a ledger that has them."""
+    for guard in _guards():
+        yield guard.replace("CREATE TRIGGER ", "CREATE TRIGGER IF NOT EXISTS ", 1)
+
+
+def _guards() -> Iterator[str]:
     of_a_run = (charge_lines, components, disclosures, team_totals, entries, postings)
     for table in metadata.sorted_tables:
         if table is not meta:

@@ -15,7 +15,8 @@ _SETTINGS = """\
 books: {name}
 currency: {currency}
 timezone: UTC                    # months begin and end here, for instance Europe/Berlin
-operating_model: platform_led    # the platform sets the prices; the other models are not priced yet
+# fiscal_year_start: 7           # the month (1 to 12) in which the fiscal year begins; quarters follow it
+operating_model: platform_led    # or finops_led, it_led: `finledger advise` says which fits
 
 # The team that runs the platform. What it uses itself is its own cost.
 platform: {{team: ai-platform, cost_center: cc-1000}}
@@ -42,8 +43,12 @@ teams:
 
 # Cost that teams share, split in this order, by even, requests, tokens, gpu_hours, charges, fixed shares or a file.
 # pools:
+#   network: {{amount: {{{month}: {pool}}}, driver: even, to: ["pool:gpu-shared", search]}}   # a pool may feed later ones
 #   notebooks: {{amount: {{{month}: {pool}}}, driver: requests, to: teams}}
 #   gpu-shared: {{rows: "pool:gpu-shared", driver: {{shares: {{search: 0.6, support: 0.4}}}}, to: [search, support]}}
+
+# What the bursting buffer holds when the books begin. priced: true keeps its surcharge under finops_led and it_led.
+# buffer: {{opening: {pool}}}
 
 # What a source of usage is for. A provider's own view of usage that another source charges is only compared: reconcile.
 # sources:
@@ -86,6 +91,7 @@ seats: {{assistant: {{rate: 30.00}}}}            # per seat and month
 uplift: {{overhead: 0.15, registry: 0.035, registry_basis: carved, buffer: 0.04, applies_to: [actions]}}
 
 # The billable actions. funding: consumer (the team pays), shared (both), platform. pricing: published, or metered by tokens.
+# planned: 120000 is how many of them the quarter's overhead was set by; the quarter's end compares.
 actions:
   chat_call:      {{funding: consumer, pricing: published, base: 0.0093, price: 0.011123}}
   retrieval_call: {{funding: consumer, pricing: published, base: 0.0004, price: 0.000478}}
@@ -93,14 +99,16 @@ actions:
   eval_run:       {{funding: shared, pricing: published, base: 0.0093, price: 0.011123}}
   judge_call:     {{funding: platform, pricing: metered}}
 
-eval: {{platform_share: 0.50}}                 # the platform's part of shared actions
+# The platform's part of shared actions. split: line, pooled, or by_component, by each class's `scope` (domain, baseline).
+eval: {{platform_share: 0.50}}
 
 # What unmeasured quality costs: a premium below the coverage target, and one for evaluation sets that fell behind.
 quality:
   coverage: {{target: 0.80, floor: 0.20, max_multiplier: 1.50}}
   freshness: {{slo: 0.90, step: 0.05, cap: 0.25}}
 
-# The fund for bursts: a draw needs charges of `trigger` times the forecast.
+# The fund for bursts: a draw needs charges of `trigger` times the forecast. settlement: grant (kept), loan (paid back in the
+# next quarter), mixed with loan_share: 0.50. above_threshold: true covers only what exceeds the trigger.
 buffer: {{trigger: 3.0, cap_per_team_per_quarter: {cap}, size: [0.05, 0.10], settlement: grant}}
 """
 
@@ -132,9 +140,19 @@ def new_books(name: str, currency: str, day: date = date(2026, 7, 1)) -> Mapping
         f"pricebooks/{quarter}.yaml": _PRICEBOOK.format_map(words),
         f"evals/{quarter}.csv": "month,feature,coverage,in_distribution,tasks,graded,correct\n",
         "rates.csv": "date,from,to,rate,source\n",
+        "decisions/draws.csv": "month,team,cause,disclosure,requested\n",
+        "capacity.csv": "month,gpu_sku,reserved_hours,holder\n",
+        "platform-costs.csv": "month,component,amount,account\n",
+        "eval-budgets.csv": "month,feature,runs,amount\n",
         "usage/.gitkeep": "",
         ".gitignore": "/out/\n/store/\n",
     }
+
+
+def new_pricebook(quarter: str, first_day: date, end: date, currency: str) -> str:
+    """A first price book with example figures, for a quarter whose last day is before `end`."""
+    words = {"quarter": quarter, "first_day": first_day, "end": end, "currency": currency, "cap": _amount(5_000, currency)}
+    return _PRICEBOOK.format_map(words)
 
 
 def _amount(whole: int, currency: str) -> str:

@@ -56,6 +56,13 @@ def _month(text: str) -> period.Month:
         raise typer.BadParameter(str(wrong)) from None
 
 
+def _quarter(text: str) -> period.Quarter:
+    try:
+        return period.Quarter.parse(text)
+    except ValueError as wrong:
+        raise typer.BadParameter(str(wrong)) from None
+
+
 _BOOKS = "The set of books: the folder that holds finledger.yaml.  [default: the nearest above this folder]"
 
 Books = Annotated[
@@ -71,6 +78,13 @@ Books = Annotated[
     ),
 ]
 Month = Annotated[period.Month, typer.Option("--month", metavar="YYYY-MM", parser=_month, help="The month, as 2026-07.")]
+Quarter = Annotated[
+    period.Quarter, typer.Option("--quarter", metavar="YYYY-QN", parser=_quarter, help="The quarter, as 2026-Q3.")
+]
+AnyQuarter = Annotated[
+    period.Quarter | None,
+    typer.Option("--quarter", metavar="YYYY-QN", parser=_quarter, help="The quarter, as 2026-Q3."),
+]
 AnyMonth = Annotated[
     period.Month | None, typer.Option("--month", metavar="YYYY-MM", parser=_month, help="Only this month, as 2026-07.")
 ]

@@ -75,18 +75,22 @@ def _show(charges: Any, quiet: bool) -> None:
     columns = ("team", "stage", "total", "budget", "variance")
     screen.table(title, columns, rows, right_align=columns[2:])
     if charges.features:
-        columns = ("feature", "charged", "coverage", "freshness", "cost per correct task")
+        bought = ("feature", "charged", "coverage", "freshness", "price x", "cost per correct task")
         measures = [
             [
                 f.feature,
                 f.total,
                 "not tracked" if f.coverage is None else f.coverage,
                 "not tracked" if f.in_distribution is None else f.in_distribution,
+                shown(f.multiplier) or "-",
                 shown(f.cost_per_correct_task) or "not measurable",
             ]
             for f in charges.features
         ]
-        screen.table("What it bought", columns, measures, right_align=columns[1:])
+        screen.table("What it bought", bought, measures, right_align=bought[1:])
+    if charges.central:
+        rows = [[each.component, each.amount] for each in charges.central]
+        screen.table("Not priced to teams, funded centrally", ("component", "amount"), rows, right_align=("amount",))
     if quiet:
         return
     from finledger.core.money import rounded_places
@@ -97,7 +101,25 @@ def _show(charges: Any, quiet: bool) -> None:
         [
             ("price book", ", ".join(f"{book.name} {book.sha256[:12]}" for book in charges.books) or "none"),
             ("unallocated", f"{charges.unallocated} {charges.currency}, {share} % of all charges"),
-            ("buffer fund", f"{charges.buffer.opening} + {charges.buffer.contributions} = {charges.buffer.closing}"),
+            ("buffer fund", _fund(charges.buffer)),
+            *([("evaluation", _evaluation(charges.eval_share))] if charges.eval_share and charges.eval_share.share else []),
             ("checks", f"{holding} of {len(charges.checks)} laws hold"),
         ]
     )
+
+
+def _fund(buffer: Any) -> str:
+    """opening + surcharges + instalments - draws = closing, without what is nothing."""
+    parts = [f"{buffer.opening} + {buffer.contributions}"]
+    if buffer.repaid:
+        parts.append(f"+ {buffer.repaid}")
+    if buffer.draws:
+        parts.append(f"- {buffer.draws} drawn")
+    return " ".join([*parts, f"= {buffer.closing}"])
+
+
+def _evaluation(share: Any) -> str:
+    from finledger.core.money import rounded_places
+
+    percent = rounded_places(share.share * 100, 1)
+    return f"{share.gross + share.subsidies} {share.gross.currency} in all, {percent} % of it borne by the platform"

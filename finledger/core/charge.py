@@ -5,43 +5,68 @@ A line's gross is rounded once; what the team bears is a split of it, and its co
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from decimal import Decimal
+from fractions import Fraction
 
+from finledger.core.capacity import IdleHours
 from finledger.core.model import (
     POOL_PREFIX,
     UNALLOCATED,
     Allocation,
+    Central,
     ChargeLine,
     Disclosure,
+    DrawRequest,
+    EvalSplit,
+    IdleCost,
     LineKey,
     Organisation,
     Pool,
     PoolSplit,
 )
-from finledger.core.money import Money, Rounding, rounded, split
+from finledger.core.money import Money, Rounding, rounded, rounded_places, split, total, zero
 from finledger.core.period import Month
 from finledger.core.problem import Outcome
+from finledger.core.quality import Multiplier, is_production
 
 # The team comes first, so that an exact tie of the eval share is its (rule C4).
 TEAM, PLATFORM = (0, "team"), (1, "platform")
+PREMIUM_PLACES = 12
+QUANTITY_PLACES = 12
 
 
 def charge(
-    allocations: Iterable[Allocation], organisation: Organisation, rounding: Rounding
+    allocations: Iterable[Allocation], organisation: Organisation, rounding: Rounding, eval_split: EvalSplit = "line"
 ) -> Outcome[tuple[tuple[ChargeLine, ...], tuple[Disclosure, ...]]]:
     """Rounded lines of what consumers bear, and the disclosures of what others funded. Zero amounts are left out (M2)."""
     lines = []
     disclosures = []
-    for allocation in allocations:
+    priced = [(each, rounded(each.line.exact, organisation.currency, rounding)) for each in allocations]
+    pooled = _pooled(priced, organisation.currency) if eval_split == "pooled" else {}
+    for allocation, gross in priced:
         rated = allocation.line
-        gross = rounded(rated.exact, organisation.currency, rounding)
-        parts = split(gross, {TEAM: allocation.consumer, PLATFORM: allocation.platform}, residual=TEAM)
-        if parts[TEAM]:
-            lines.append(_line(allocation, parts[TEAM], organisation))
-        if allocation.disclosed and gross:
-            disclosures.append(Disclosure(rated.key, rated.quantity, gross, parts[PLATFORM], parts[TEAM]))
+        paid = pooled.get(rated.key)
+        if paid is None:
+            paid = split(gross, {TEAM: allocation.consumer, PLATFORM: allocation.platform}, residual=TEAM)[TEAM]
+        if paid:
+            lines.append(_line(allocation, paid, organisation))
+        if allocation.disclosed and (gross or paid):
+            disclosures.append(Disclosure(rated.key, rated.quantity, gross, gross - paid, paid))
     return Outcome((tuple(lines), tuple(disclosures)))
+
+
+def _pooled(priced: Iterable[tuple[Allocation, Money]], currency: str) -> dict[LineKey, Money]:
+    """The teams' part of the month's whole evaluation, split by their eval actions (C4's option `pooled`)."""
+    shared = [(each, gross) for each, gross in priced if each.disclosed and each.consumer]
+    if not shared:
+        return {}
+    first = shared[0][0]
+    whole = total((gross for _, gross in shared), currency)
+    teams = split(whole, {TEAM: first.consumer, PLATFORM: first.platform}, residual=TEAM)[TEAM]
+    weights = {each.line.key: each.line.quantity for each, _ in shared}
+    return split(teams, weights, residual=first.line.key)
 
 
 def _line(allocation: Allocation, amount: Money, organisation: Organisation) -> ChargeLine:
@@ -61,6 +86,88 @@ def _line(allocation: Allocation, amount: Money, organisation: Organisation) -> 
         failed=rated.failed,
         tokens=rated.tokens,
         rules=rated.rules,
+    )
+
+
+def round_requests(requests: Iterable[DrawRequest], currency: str, rounding: Rounding) -> tuple[DrawRequest, ...]:
+    """Requests to the buffer in the currency's minor unit (M2)."""
+    return tuple(
+        each if each.requested is None else replace(each, requested=rounded(each.requested, currency, rounding).amount)
+        for each in requests
+    )
+
+
+def charge_quality(
+    lines: Iterable[ChargeLine], multiplied: Mapping[str, Multiplier], rounding: Rounding
+) -> tuple[ChargeLine, ...]:
+    """The premiums on production lines, each a line of its own on the line's base component as rounded (Q1, Q3, M2).
+
+    The coverage premium is the base x (Q1's multiplier - 1); where stale eval sets cost more than that, the rest is the
+    freshness premium.
+    """
+    premiums = []
+    for line in lines:
+        found = multiplied.get(line.key.feature)
+        if found is None or not is_production(line):
+            continue
+        base = Fraction(dict(line.components).get("base", zero(line.amount.currency)).amount)
+        for kind, factor in (
+            ("coverage_premium", found.coverage - 1),
+            ("freshness_premium", max(found.freshness - found.coverage, Fraction(0))),
+        ):
+            premium = rounded(base * factor, line.amount.currency, rounding)
+            if premium:
+                premiums.append(_premium(line, kind, base * factor, premium))
+    return tuple(premiums)
+
+
+def _premium(line: ChargeLine, kind: str, exact: Fraction, amount: Money) -> ChargeLine:
+    return replace(
+        line,
+        key=line.key._replace(kind=kind),
+        quantity=Decimal(1),
+        unit="month",
+        unit_price=rounded_places(exact, PREMIUM_PLACES),
+        amount=amount,
+        components=((kind, amount),),
+        token_cost=None,
+        failed=0,
+        tokens={},
+    )
+
+
+def charge_idle(
+    idle: Iterable[IdleHours], organisation: Organisation, month: Month, rounding: Rounding
+) -> tuple[tuple[ChargeLine, ...], tuple[IdleCost, ...]]:
+    """Lines of idle capacity: each reservation's cost rounded once, then split over its users (rules C6, M2, M3).
+
+    A line's quantity is its team's part of the idle hours. The platform's part is its own cost: no line.
+    """
+    lines = []
+    costs = []
+    platform = organisation.platform_team
+    for each in idle:
+        amount = rounded(each.hours * each.sku.rate, organisation.currency, rounding)
+        parts = split(amount, {**each.weights, platform: each.weights.get(platform, Decimal(0))}, residual=platform)
+        residual = parts.pop(platform)
+        lines += [_idle_line(each, team, part, organisation, month) for team, part in sorted(parts.items()) if part]
+        costs.append(IdleCost(each.gpu_sku, each.holder, each.reserved, each.used, amount, parts, residual))
+    return tuple(lines), tuple(costs)
+
+
+def _idle_line(each: IdleHours, team: str, part: Money, organisation: Organisation, month: Month) -> ChargeLine:
+    share = Fraction(each.weights[team]) / sum(Fraction(weight) for weight in each.weights.values())
+    member = organisation.teams.get(team)
+    cost_center = member.cost_center.at(member.first_day_in(month) or month.first_day) if member is not None else ""
+    key = LineKey(team, cost_center or "", "", each.gpu_sku, "", "", "gpu_idle", each.book.name, month, month)
+    return ChargeLine(
+        key=key,
+        stage=stage_of(team, organisation, month),
+        quantity=rounded_places(Fraction(each.hours) * share, QUANTITY_PLACES),
+        unit=each.sku.unit,
+        unit_price=each.sku.rate,
+        amount=part,
+        components=(("gpu_idle", part),),
     )
 
 
@@ -92,3 +199,9 @@ def _pool_line(pool: str, team: str, part: Money, organisation: Organisation, mo
     cost_center = member.cost_center.at(member.first_day_in(month) or month.first_day) or ""
     key = LineKey(team, cost_center, "", pool, "", "", "shared", "", month, month)
     return ChargeLine(key, member.stage_in(month), Decimal(1), "month", part.amount, part, (("shared", part),))
+
+
+def charge_central(exact: Mapping[str, Decimal], currency: str, rounding: Rounding) -> tuple[Central, ...]:
+    """What is funded centrally, rounded once for each component (rules C7, M2); zero amounts are left out."""
+    found = ((component, rounded(amount, currency, rounding)) for component, amount in sorted(exact.items()))
+    return tuple(Central(component, amount) for component, amount in found if amount)

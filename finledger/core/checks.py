@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from decimal import Decimal
 
+from finledger.core.history import FUND_COMPONENTS
 from finledger.core.model import (
     MONEY_MOVES,
     POOL_PREFIX,
     UNALLOCATED,
     Allocation,
+    BufferState,
     ChargeLine,
     Check,
     Disclosure,
+    IdleCost,
     Invoice,
     JournalEntry,
     LoadedFile,
@@ -22,7 +25,7 @@ from finledger.core.model import (
     RatedLine,
     UsageGroup,
 )
-from finledger.core.money import EXACT, total
+from finledger.core.money import EXACT, Money, total
 from finledger.core.problem import Problem, SourceRef
 
 METER_OF = {"calls": "action", "gpu_hours": "gpu", "egress_gb": "egress"}
@@ -72,20 +75,48 @@ def disclosed(lines: Iterable[ChargeLine], disclosures: Sequence[Disclosure]) ->
     return Check("disclosed as paid = charged on shared lines", paid, sum(charged, Decimal(0)))
 
 
-def pools(splits: Iterable[PoolSplit], lines: Iterable[ChargeLine]) -> tuple[Check, ...]:
-    """Each pool = its lines + what stayed with the platform."""
-    charged: dict[str, Decimal] = {}
-    for line in lines:
-        if line.key.kind == "shared":
-            charged[line.key.item] = charged.get(line.key.item, Decimal(0)) + line.amount.amount
+def pools(splits: Sequence[PoolSplit], amounts: Mapping[str, Money], lines: Iterable[ChargeLine]) -> tuple[Check, ...]:
+    """Each pool = its lines + what it fed on + what stayed with the platform; a pool that was fed = its own + that."""
+    charged = _sums((line.key.item, line.amount) for line in lines if line.key.kind == "shared")
+    received = _sums(part for pool in splits for part in pool.fed.items())
+    split = {pool.name: pool.amount.amount for pool in splits}
+    out = []
+    for pool in splits:
+        fed = sum((part.amount for part in pool.fed.values()), Decimal(0))
+        law = f"pool {pool.name} = its lines + {'what it feeds on + ' if pool.fed else ''}the platform's part"
+        out.append(Check(law, pool.amount.amount, charged.get(pool.name, Decimal(0)) + fed + pool.residual.amount))
+    for name, part in sorted(received.items()):
+        own = amounts[name].amount if name in amounts else Decimal(0)
+        out.append(Check(f"pool {name} = its own + what other pools feed it", split.get(name, Decimal(0)), own + part))
+    return tuple(out)
+
+
+def idle(costs: Iterable[IdleCost], lines: Iterable[ChargeLine]) -> tuple[Check, ...]:
+    """Idle hours of each SKU at their rate = their lines + what stayed with the platform (C6)."""
+    billed = _sums((line.key.item, line.amount) for line in lines if line.key.kind == "gpu_idle")
+    costs = tuple(costs)
+    whole = _sums((each.gpu_sku, each.amount) for each in costs)
+    kept = _sums((each.gpu_sku, each.residual) for each in costs)
     return tuple(
-        Check(
-            f"pool {pool.name} = its lines + the platform's part",
-            pool.amount.amount,
-            charged.get(pool.name, Decimal(0)) + pool.residual.amount,
-        )
-        for pool in splits
+        Check(f"idle {sku} = its lines + the platform's part", whole[sku], billed.get(sku, Decimal(0)) + kept[sku])
+        for sku in sorted(whole)
     )
+
+
+def _sums(amounts: Iterable[tuple[str, Money]]) -> dict[str, Decimal]:
+    sums: dict[str, Decimal] = {}
+    for name, amount in amounts:
+        sums[name] = sums.get(name, Decimal(0)) + amount.amount
+    return sums
+
+
+def fund(buffer: BufferState, lines: Iterable[ChargeLine]) -> Check:
+    """What the lines of teams whose stage moves money bring the fund = what it closes with less what it opened with."""
+    posted = [
+        part for line in lines if line.stage in MONEY_MOVES for name, part in line.components if name in FUND_COMPONENTS
+    ]
+    moved = total(posted, buffer.opening.currency).amount
+    return Check("buffer lines = the fund's closing - its opening", moved, (buffer.closing - buffer.opening).amount)
 
 
 def documents(lines: Sequence[ChargeLine], invoices: Sequence[Invoice]) -> Check:

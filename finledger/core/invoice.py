@@ -6,8 +6,10 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import date
 from decimal import Decimal
 
+from finledger.core.beside import Beside, put_beside
 from finledger.core.model import (
     MONEY_MOVES,
+    BufferState,
     ChargeLine,
     Disclosure,
     FeatureQuality,
@@ -29,8 +31,15 @@ def invoice_number(entity: str, year: int, sequence: int) -> str:
     return "-".join(part for part in (SERIES, entity, f"{year:04d}", f"{sequence:04d}") if part)
 
 
-def team_totals(lines: Iterable[ChargeLine], organisation: Organisation, month: Month) -> tuple[TeamTotal, ...]:
-    """Total, budget and forecast of every team that the organisation knows in the month or that is charged in it."""
+def team_totals(
+    lines: Iterable[ChargeLine],
+    organisation: Organisation,
+    month: Month,
+    forecasts: Mapping[str, Decimal],
+    buffer: BufferState,
+) -> tuple[TeamTotal, ...]:
+    """Total, budget, frozen forecast and draw of every team that the organisation knows in the month or that is charged."""
+    draws = {each.request.team: each.granted for each in buffer.decisions if each.granted}
     sums: dict[str, Money] = {}
     for line in lines:
         if line.key.team in organisation.teams:
@@ -45,7 +54,8 @@ def team_totals(lines: Iterable[ChargeLine], organisation: Organisation, month: 
                     stage=team.stage_in(month),
                     total=sums.get(name, zero(organisation.currency)),
                     budget=_planned(team.budget.get(month), organisation.currency),
-                    forecast=_planned(team.forecast.get(month), organisation.currency),
+                    forecast=_planned(forecasts.get(name), organisation.currency),
+                    buffer_draw=draws.get(name),
                 )
             )
     return tuple(totals)
@@ -66,15 +76,20 @@ def invoices(
     organisation: Organisation,
     month: Month,
     numbers: Mapping[str, str] | None = None,
+    beside: Beside | None = None,
 ) -> tuple[Invoice, ...]:
-    """One document a team, sorted by team. `numbers`: the invoice number of each team that has one by now."""
+    """One document a team, sorted by team. `numbers`: the invoice number of each team that has one by now.
+
+    `beside`: what documents say beside their lines; without it they hold the lines and nothing else.
+    """
     by_team: dict[str, list[ChargeLine]] = {}
     for line in sorted(lines, key=document_order):
         by_team.setdefault(line.key.team, []).append(line)
-    return tuple(
+    documents = tuple(
         _invoice(each, by_team.get(each.team, []), disclosures, features, entries, books, organisation, month, numbers or {})
         for each in totals
     )
+    return documents if beside is None else tuple(put_beside(each, beside, organisation) for each in documents)
 
 
 def _invoice(

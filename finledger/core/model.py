@@ -148,6 +148,8 @@ class Organisation:
     accounts: Mapping[str, Account] = field(default_factory=dict)
     passthrough_basis: Literal["effective", "billed"] = "effective"
     buffer_opening: Decimal = Decimal(0)
+    fiscal_year_start: int = 1
+    buffer_priced: bool = False
     source: SourceRef | None = None
 
     def role(self, source: str) -> str:
@@ -160,10 +162,14 @@ class Organisation:
 
 @dataclass(frozen=True, slots=True)
 class ModelRates:
-    """Rates per 1,000,000 tokens by native bucket (`input_tokens`, …); a bucket that is never billed is absent (P2)."""
+    """Rates per 1,000,000 tokens by native bucket (`input_tokens`, …); a bucket that is never billed is absent (P2).
+
+    `source` says where the rates were taken from, and as of which day (P5).
+    """
 
     provider: str
     rates: Mapping[str, Decimal]
+    source: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -174,13 +180,19 @@ class Price:
 
 @dataclass(frozen=True, slots=True)
 class ActionClass:
-    """A billable action: who funds it (C3), how it is priced (P4), and its published price, by model where it differs."""
+    """A billable action: who funds it (C3), how it is priced (P4), and its published price, by model where it differs.
+
+    `scope` says whose evaluation a shared class is, for the split `by_component` (C4). `planned`: actions expected in the
+    quarter, which its share of the overhead was set by (X3); None where the book does not say.
+    """
 
     name: str
     funding: Funding
     pricing: Literal["published", "metered"]
     price: Price | None = None
     by_model: Mapping[str, Price] = field(default_factory=dict)
+    scope: Literal["domain", "baseline"] = "domain"
+    planned: int | None = None
 
     def price_for(self, model: str) -> Price | None:
         """The model's own price, else the class's, else None: never another model's (rule P2)."""
@@ -189,8 +201,11 @@ class ActionClass:
 
 @dataclass(frozen=True, slots=True)
 class Sku:
+    """A rate by unit. `included`: for a seat, the actions by class that it includes each month in it_led (C5)."""
+
     rate: Decimal
     unit: str
+    included: Mapping[str, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -204,8 +219,13 @@ class Uplift:
     applies_to: tuple[str, ...] = ("actions",)
 
 
+EvalSplit = Literal["line", "by_component", "pooled"]
+
+
 @dataclass(frozen=True, slots=True)
 class QualityTerms:
+    """What unmeasured quality costs: the coverage multiplier (Q1) and the freshness float (Q3)."""
+
     target: Decimal
     floor: Decimal
     max_multiplier: Decimal
@@ -214,12 +234,22 @@ class QualityTerms:
     cap: Decimal
 
 
+Settlement = Literal["grant", "loan", "mixed"]
+
+
 @dataclass(frozen=True, slots=True)
 class BufferTerms:
+    """The bursting buffer's terms (B2, B4, B5). `loan_share` of a draw is paid back: 0 of a grant, 1 of a loan.
+
+    `above_threshold`: a draw covers only what exceeds trigger x forecast.
+    """
+
     trigger: Decimal
     cap_per_team_per_quarter: Decimal
     size: tuple[Decimal, Decimal]
-    settlement: str
+    settlement: Settlement = "grant"
+    loan_share: Decimal = Decimal(0)
+    above_threshold: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -241,6 +271,7 @@ class PriceBook:
     uplift: Uplift
     actions: Mapping[str, ActionClass]
     platform_share: Decimal | None = None
+    eval_split: EvalSplit = "line"
     quality: QualityTerms | None = None
     buffer: BufferTerms | None = None
     sha256: str = ""
@@ -278,6 +309,56 @@ class EvalRecord:
     source: SourceRef | None = None
 
 
+# ── people's decisions and the platform's own costs ─────────────────────────────────────────────────────────────────────
+
+CAUSES = ("backfill", "evaluation_campaign", "model_migration", "research_exploration")
+
+
+@dataclass(frozen=True, slots=True)
+class DrawRequest:
+    """A team's request to the bursting buffer (decisions/draws.csv, rule B2). `requested` None = as much as the rule allows."""
+
+    month: Month
+    team: str
+    cause: str
+    disclosure: str
+    requested: Decimal | None = None
+    source: SourceRef | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class PlatformCost:
+    """What a component really cost the platform in a month (platform-costs.csv, rules C4, X3)."""
+
+    month: Month
+    component: str
+    amount: Decimal
+    account: str = ""
+    source: SourceRef | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Reservation:
+    """GPU-hours reserved for a month (capacity.csv, rule C6). `holder` "" = a shared pool."""
+
+    month: Month
+    gpu_sku: str
+    reserved_hours: Decimal
+    holder: str = ""
+    source: SourceRef | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class EvalBudget:
+    """What a feature's evaluation is planned to be in a month, in runs and in money (rule U10)."""
+
+    month: Month
+    feature: str
+    runs: int | None = None
+    amount: Decimal | None = None
+    source: SourceRef | None = None
+
+
 @dataclass(frozen=True, slots=True)
 class FeatureQuality:
     """A feature's bill beside what it bought (rules Q4, A6). `production` is what cost per correct task divides."""
@@ -287,7 +368,7 @@ class FeatureQuality:
     production: Money
     coverage: Decimal | None = None
     in_distribution: Decimal | None = None
-    multiplier: Decimal | None = None
+    multiplier: Fraction | None = None
     tasks: int | None = None
     graded: int | None = None
     correct: int | None = None
@@ -406,7 +487,7 @@ class OwnedGroup:
 
 LineKind = Literal[
     "action", "gpu", "gpu_idle", "egress", "passthrough", "seat", "shared", "coverage_premium", "freshness_premium",
-    "coverage_credit", "buffer_draw",
+    "coverage_credit", "buffer_draw", "buffer_repayment",
 ]  # fmt: skip
 Component = str
 
@@ -437,8 +518,9 @@ class RatedLine:
     """Usage of one line with its exact, unrounded price (rules P3, P4).
 
     `weights` are the unrounded component prices, which the line's amount is split by. `token_cost` is what the actual
-    tokens cost at the book's rates (X3), None where the book has no rate for the model. `failed` counts the actions whose
-    status says they failed.
+    tokens cost at the book's rates (X3), None where the book has no rate for the model; `base` the whole line's base cost
+    of an action, before the stack; `provider_cost` what the provider
+    billed for the rows, None where not every row with tokens says so. `failed` counts the actions whose status says so.
     """
 
     key: LineKey
@@ -452,6 +534,28 @@ class RatedLine:
     failed: int = 0
     tokens: Mapping[str, int] = field(default_factory=dict)
     rules: tuple[tuple[str, int], ...] = ()
+    base: Decimal | None = None
+    provider_cost: Decimal | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ActionUse:
+    """A class's actions of a month by model and price version, everybody's but the platform's own (rules P5, X3).
+
+    `base` is actions x the published base, or what the tokens of a metered class cost. `token_cost` and `provider_cost` as
+    on `RatedLine`: None as soon as they are not known for every line.
+    """
+
+    item: str
+    model: str
+    price_version: str
+    funding: Funding
+    actions: Decimal
+    failed: int
+    tokens: Mapping[str, int]
+    base: Decimal
+    token_cost: Decimal | None
+    provider_cost: Decimal | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -506,7 +610,10 @@ class Disclosure:
 
 @dataclass(frozen=True, slots=True)
 class PoolSplit:
-    """How a pool was shared out (rule A8). `residual` stayed with the platform. `driver_quantities` by target."""
+    """How a pool was shared out (rule A8): amount = its teams' `parts` + `fed` on to later pools + `residual`.
+
+    `amount` holds what earlier pools fed it; `residual` stayed with the platform. `driver_quantities` by target.
+    """
 
     name: str
     driver: str
@@ -514,6 +621,27 @@ class PoolSplit:
     parts: Mapping[str, Money]
     residual: Money
     driver_quantities: Mapping[str, Decimal]
+    fed: Mapping[str, Money] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class IdleCost:
+    """Reserved GPU-hours that nobody used, and who bears them (rule C6): amount = `parts` by team + `residual`.
+
+    `residual` stays with the platform. `holder` "" = a shared pool.
+    """
+
+    gpu_sku: str
+    holder: str
+    reserved: Decimal
+    used: Decimal
+    amount: Money
+    parts: Mapping[str, Money]
+    residual: Money
+
+    @property
+    def idle(self) -> Decimal:
+        return max(Decimal(0), self.reserved - self.used)
 
 
 @dataclass(frozen=True, slots=True)
@@ -544,18 +672,77 @@ class TeamTotal:
         return None if self.budget is None else self.total - self.budget
 
 
+RefusalReason = Literal["stage", "no_forecast", "threshold", "cause", "disclosure", "cap", "fund"]
+
+
+@dataclass(frozen=True, slots=True)
+class DrawDecision:
+    """What became of a request to the buffer (rule B2). `allowed` is the amount before the fund is looked at.
+
+    `charges` are the team's of the service month before any draw; `forecast` is the frozen one, or its floor where it was
+    low-balled (B3). Refused with a reason, or granted with an amount.
+    """
+
+    request: DrawRequest
+    charges: Money
+    forecast: Fraction | None
+    low_balled: bool
+    allowed: Money
+    granted: Money
+    reason: RefusalReason | None = None
+
+
 @dataclass(frozen=True, slots=True)
 class BufferState:
-    """The fund's roll-forward for a month (rule B1): opening + contributions - draws = closing."""
+    """The fund's roll-forward for a month (rule B1): opening + contributions + repayments - draws = closing.
+
+    `repayments` are instalments of draws that were granted as a loan (B4), part of the true-ups.
+    """
 
     opening: Money
     contributions: Money
     draws: Money
-    refused: tuple[tuple[str, str], ...] = ()
+    decisions: tuple[DrawDecision, ...] = ()
+    repayments: Money | None = None
+
+    @property
+    def repaid(self) -> Money:
+        return self.repayments or Money(0, self.opening.currency)
 
     @property
     def closing(self) -> Money:
-        return self.opening + self.contributions - self.draws
+        return self.opening + self.contributions + self.repaid - self.draws
+
+    @property
+    def refused(self) -> tuple[tuple[str, str], ...]:
+        return tuple((each.request.team, each.reason) for each in self.decisions if each.reason is not None)
+
+
+@dataclass(frozen=True, slots=True)
+class EvalShare:
+    """How the cost of evaluation was really shared in a month (rule C4): gross = teams' part + the platform's.
+
+    `subsidies` is what the platform paid besides, from platform-costs.csv; `share` the platform's part of it all, None
+    where nothing was spent.
+    """
+
+    gross: Money
+    teams: Money
+    platform: Money
+    subsidies: Money
+
+    @property
+    def share(self) -> Fraction | None:
+        whole = self.gross + self.subsidies
+        return Fraction((self.platform + self.subsidies).minor, whole.minor) if whole else None
+
+
+@dataclass(frozen=True, slots=True)
+class Central:
+    """What the model of operation funds centrally instead of pricing it to teams, with its amount (rule C7)."""
+
+    component: str
+    amount: Money
 
 
 @dataclass(frozen=True, slots=True)
@@ -598,7 +785,9 @@ class Invoice:
     """One team's document for a month: an invoice where its stage moves money, a pro-forma statement where not (A3).
 
     `number` is gapless per entity, series and year for invoices (L5); a statement's is made from month and team.
-    `lines` are sorted by feature and item; `components` are the total's subtotals.
+    `lines` are sorted by feature and item; `components` are the total's subtotals. The terms are those of the book in force
+    at the month's first instant; a premium can be recovered up to `quarter_end`; `credited` names the months whose premium a
+    feature got back. `eval_share`, `subsidies` and `central` are of all teams: memos, no part of the total.
     """
 
     number: str
@@ -624,6 +813,14 @@ class Invoice:
     quality: tuple[FeatureQuality, ...]
     entry_ids: tuple[str, ...]
     notes: tuple[str, ...] = ()
+    quality_terms: QualityTerms | None = None
+    buffer_terms: BufferTerms | None = None
+    quarter_end: Month | None = None
+    credited: tuple[tuple[str, tuple[Month, ...]], ...] = ()
+    draw: DrawDecision | None = None
+    eval_share: EvalShare | None = None
+    subsidies: tuple[PlatformCost, ...] = ()
+    central: tuple[Central, ...] = ()
 
     def __post_init__(self) -> None:
         if total((line.amount for line in self.lines), self.currency) != self.total:
@@ -655,3 +852,8 @@ class MonthCharges:
     entries: tuple[JournalEntry, ...]
     checks: tuple[Check, ...]
     notices: tuple[Problem, ...] = ()
+    uses: tuple[ActionUse, ...] = ()
+    eval_share: EvalShare | None = None
+    subsidies: tuple[PlatformCost, ...] = ()
+    central: tuple[Central, ...] = ()
+    idle: tuple[IdleCost, ...] = ()

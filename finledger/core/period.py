@@ -9,6 +9,7 @@ from datetime import UTC, date, datetime, timedelta
 from zoneinfo import ZoneInfo
 
 _MONTH = re.compile(r"([0-9]{4})-(0[1-9]|1[0-2])")
+_QUARTER = re.compile(r"([0-9]{4})-Q([1-4])")
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -33,6 +34,15 @@ class Month:
         return Month(self.year + self.number // 12, self.number % 12 + 1)
 
     @property
+    def before(self) -> Month:
+        return Month(self.year - (self.number == 1), (self.number - 2) % 12 + 1)
+
+    def quarter(self, fiscal_year_start: int = 1) -> Quarter:
+        """The quarter of the fiscal year that the month lies in."""
+        place = (self.number - fiscal_year_start) % 12
+        return Quarter(self.year + (1 < fiscal_year_start <= self.number), place // 3 + 1)
+
+    @property
     def first_day(self) -> date:
         return date(self.year, self.number, 1)
 
@@ -43,6 +53,42 @@ class Month:
     def bounds(self, timezone: str) -> tuple[datetime, datetime]:
         """First instant, and the first instant after, in UTC."""
         return instant(self.first_day, timezone), instant(self.next.first_day, timezone)
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Quarter:
+    """Three months of a fiscal year, written 2026-Q3. A fiscal year is named by the calendar year in which it ends (M4).
+
+    >>> [str(month) for month in Quarter.parse("2026-Q3").months()]
+    ['2026-07', '2026-08', '2026-09']
+    >>> [str(month) for month in Quarter.parse("2027-Q1").months(fiscal_year_start=7)]
+    ['2026-07', '2026-08', '2026-09']
+    >>> str(Month(2026, 7).quarter(7)), str(Month(2026, 6).quarter(7)), str(Month(2026, 7).quarter())
+    ('2027-Q1', '2026-Q4', '2026-Q3')
+    """
+
+    year: int
+    number: int
+
+    @classmethod
+    def parse(cls, text: str) -> Quarter:
+        match = _QUARTER.fullmatch(text)
+        if match is None:
+            raise ValueError(f"{text!r} is not a quarter: write it as 2026-Q3")
+        return cls(int(match[1]), int(match[2]))
+
+    def __str__(self) -> str:
+        return f"{self.year:04d}-Q{self.number}"
+
+    @property
+    def next(self) -> Quarter:
+        return Quarter(self.year + self.number // 4, self.number % 4 + 1)
+
+    def months(self, fiscal_year_start: int = 1) -> tuple[Month, Month, Month]:
+        """Its months, in order, for a fiscal year that starts with that month."""
+        index = (self.year - (fiscal_year_start > 1)) * 12 + fiscal_year_start - 1 + 3 * (self.number - 1)
+        first = Month(index // 12, index % 12 + 1)
+        return first, first.next, first.next.next
 
 
 def instant(day: date, timezone: str) -> datetime:

@@ -23,8 +23,9 @@ from finledger.core.model import (
     Team,
 )
 from finledger.core.money import Money
-from finledger.core.period import Month
+from finledger.core.period import Month, Quarter
 from finledger.core.problem import Outcome, Problem
+from finledger.core.quarter import QuarterEnd
 
 # Rule L1: component → (account debited at the consumer's cost centre, account credited at the platform's). The order here
 # is the order of an entry's postings.
@@ -76,6 +77,67 @@ def post(lines: Sequence[ChargeLine], organisation: Organisation, month: Month) 
         if key[1] not in strangers and (postings := _postings(sums[key], key[2], organisation, accounts))
     )
     return Outcome(entries, tuple(_intercompany_problem(strangers[name], organisation) for name in sorted(strangers)))
+
+
+RELEASES = {"eval_reserve": "recovery_of_eval", "registry_reserve": "recovery_of_registry"}
+
+
+def post_quarter(end: QuarterEnd, organisation: Organisation) -> Outcome[tuple[JournalEntry, ...]]:
+    """The quarter's own entries, dated its last day: true-ups and rebates by team, and what the reserves release (L1, L2).
+
+    Instalments of loans are not among them: they are charged with their months.
+    """
+    last = end.quarter.months(organisation.fiscal_year_start)[-1]
+    accounts = {**DEFAULT_ACCOUNTS, **organisation.accounts}
+    sums: dict[str, dict[Component, Money]] = {}
+    for component, team, amount in (
+        *(("buffer_true_up", each.team, each.amount) for each in end.true_ups),
+        *(("buffer_rebate", team, -amount) for team, amount in end.size.rebates.items()),
+    ):
+        entry = sums.setdefault(team, {})
+        entry[component] = entry[component] + amount if component in entry else amount
+    strangers = _of_other_entities(set(sums), organisation)
+    entries = []
+    for team in sorted(set(sums) - set(strangers)):
+        cost_center = organisation.teams[team].cost_center.at(last.last_day) or ""
+        postings = _postings(sums[team], cost_center, organisation, accounts)
+        if postings:
+            memo = f"Bursting buffer of {team}, settled for {end.quarter}"
+            entries.append(_quarter_entry(end.quarter, last, team, cost_center, memo, postings, organisation))
+    for reserve in end.reserves:
+        if reserve.released:
+            debit, credit = accounts[reserve.name], accounts[RELEASES[reserve.name]]
+            home = organisation.platform_cost_center
+            postings = (
+                Posting(debit, home, reserve.released, reserve.name),
+                Posting(credit, home, -reserve.released, reserve.name),
+            )
+            memo = f"{debit.name} released for {end.quarter}"
+            entries.append(_quarter_entry(end.quarter, last, reserve.name, home, memo, postings, organisation))
+    problems = tuple(_intercompany_problem(strangers[name], organisation) for name in sorted(strangers))
+    return Outcome(tuple(sorted(entries, key=lambda entry: entry.entry_id)), problems)
+
+
+def _quarter_entry(
+    quarter: Quarter,
+    last: Month,
+    about: str,
+    cost_center: str,
+    memo: str,
+    postings: tuple[Posting, ...],
+    organisation: Organisation,
+) -> JournalEntry:
+    named = organisation.platform_team if about in RELEASES else about
+    return JournalEntry(
+        entry_id="/".join((str(quarter), _id_part(about), _id_part(cost_center))),
+        posting_date=last.last_day,
+        posting_month=last,
+        service_month=last,
+        team=named,
+        entity=organisation.platform_entity,
+        memo=memo,
+        postings=postings,
+    )
 
 
 def entry_id(month: Month, service_month: Month, team: str, cost_center: str) -> str:

@@ -7,13 +7,18 @@ published (to `price_digits`), and its parts say how a charge line's amount spli
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from datetime import date, timedelta
 from decimal import Decimal, localcontext
+from typing import Literal
 
 from finledger.core.model import PriceBook, Uplift
 from finledger.core.money import EXACT
+from finledger.core.period import Month
 
 NO_UPLIFT = Uplift()
+RegistryBasis = Literal["carved", "additive", "of_price"]
+REGISTRY_BASES: tuple[RegistryBasis, ...] = ("carved", "additive", "of_price")
 
 
 def stack(base: Decimal, uplift: Uplift) -> dict[str, Decimal]:
@@ -43,6 +48,20 @@ def stack(base: Decimal, uplift: Uplift) -> dict[str, Decimal]:
         return {**parts, "exact": before_buffer + buffer}
 
 
+def registry_by_basis(base: Decimal, uplift: Uplift) -> dict[RegistryBasis, tuple[Decimal, Decimal]]:
+    """What the registry gets of an action of that base, and the price, under each of the three bases (rule P3), unrounded.
+
+    >>> got = registry_by_basis(Decimal(100), Uplift(Decimal("0.15"), Decimal("0.035"), "carved", Decimal("0.04")))
+    >>> [f"{basis} {registry.normalize()} {price.normalize()}" for basis, (registry, price) in got.items()]
+    ['carved 0.525 119.6', 'additive 0.525 120.146', 'of_price 4.025 123.786']
+    """
+    found: dict[RegistryBasis, tuple[Decimal, Decimal]] = {}
+    for basis in REGISTRY_BASES:
+        parts = stack(base, replace(uplift, registry_basis=basis))
+        found[basis] = parts["registry"], parts["exact"]
+    return found
+
+
 def uplift_on(uplift: Uplift, kind: str) -> Uplift:
     """The uplift that lines of a kind carry: none unless the book's `applies_to` lists it (rule P3)."""
     return uplift if kind in uplift.applies_to else NO_UPLIFT
@@ -62,3 +81,29 @@ def change_dates(books: Sequence[PriceBook]) -> tuple[date, ...]:
     one_day = timedelta(days=1)
     edges = {book.effective_from for book in books} | {book.effective_until for book in books}
     return tuple(day for day in sorted(edges) if book_at(books, day) is not book_at(books, day - one_day))
+
+
+def holding(book: PriceBook, month: Month) -> PriceBook:
+    """The book as if it had been in force in that whole month, to see what it would have charged (rules P5, U8)."""
+    return replace(book, effective_from=month.first_day, effective_until=month.next.first_day)
+
+
+def under(books: Sequence[PriceBook], book: PriceBook, month: Month) -> tuple[PriceBook, ...]:
+    """The books with `book` in force in that whole month and the others outside of it, each as it was."""
+    first, after = month.first_day, month.next.first_day
+    beside = [
+        replace(each, effective_until=min(each.effective_until, first)) for each in books if each.effective_from < first
+    ]
+    beside += [
+        replace(each, effective_from=max(each.effective_from, after)) for each in books if each.effective_until > after
+    ]
+    return (*beside, holding(book, month))
+
+
+def previous(books: Iterable[PriceBook], day: date) -> PriceBook | None:
+    """The book that was in force before `day`; after a gap, the last one that was."""
+    earlier = [book for book in books if book.effective_from < day]
+    held = book_at(earlier, day - timedelta(days=1))
+    if held is not None:
+        return held
+    return max(earlier, key=lambda book: (book.effective_until, book.published is not None, book.version), default=None)

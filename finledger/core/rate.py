@@ -15,8 +15,9 @@ from finledger.core import unpriced
 from finledger.core.currency import CurrencyRate, rate_at
 from finledger.core.model import UNALLOCATED, Funding, LineKey, Organisation, OwnedGroup, PriceBook, RatedLine, Sku, Uplift
 from finledger.core.money import rounded_places
+from finledger.core.operating import billed_action, billed_uplift
 from finledger.core.period import Month
-from finledger.core.pricebook import book_at, stack, uplift_on
+from finledger.core.pricebook import NO_UPLIFT, book_at, stack, uplift_on
 from finledger.core.problem import Outcome, Problem
 from finledger.core.unpriced import Gap, Gaps
 from finledger.core.usage import TOKEN_BUCKETS
@@ -35,6 +36,7 @@ class _Line:
     quantity: Decimal = Decimal(0)
     failed: int = 0
     tokens: dict[str, int] = field(default_factory=lambda: dict.fromkeys(TOKEN_BUCKETS, 0))
+    provider_cost: Decimal | None = Decimal(0)
     rules: set[tuple[str, int]] = field(default_factory=set)
 
 
@@ -61,7 +63,7 @@ def rate(owned: Iterable[OwnedGroup], pricing: Pricing) -> Outcome[tuple[RatedLi
     for group in owned:
         if group.team != pricing.organisation.platform_team:
             _add(group, pricing, lines, gaps)
-    rated = [_price(key, line) for key, line in lines.items()]
+    rated = [_price(key, line, pricing.organisation) for key, line in lines.items()]
     seats, seat_problems = _seats(pricing)
     problems = (*gaps.problems(pricing.allow_unpriced), *seat_problems)
     return Outcome(tuple(sorted((*rated, *seats), key=lambda line: line.key)), problems)
@@ -77,7 +79,7 @@ def _add(group: OwnedGroup, pricing: Pricing, lines: dict[LineKey, _Line], gaps:
     meters = [(kind, item, name) for kind, key, name in METERS if (item := _item(group, kind, key))]
     priced = 0
     for kind, item, name in meters:
-        missing = _missing(kind, item, name, group, book)
+        missing = _missing(kind, item, name, group, book, pricing.organisation)
         if missing is not None:
             gaps.add(*missing, group)
             continue
@@ -88,6 +90,8 @@ def _add(group: OwnedGroup, pricing: Pricing, lines: dict[LineKey, _Line], gaps:
             line.failed += int(sums["failed_calls"])
             for bucket in TOKEN_BUCKETS:
                 line.tokens[bucket] += int(sums[bucket])
+            cost = _provider_cost(group, pricing) if len(meters) == 1 else None
+            line.provider_cost = None if cost is None or line.provider_cost is None else line.provider_cost + cost
     if not group.action and sums["uncosted_tokens"]:
         gaps.add(unpriced.no_meter(group.model), sums["uncosted_tokens"], group)
     if not meters:
@@ -145,10 +149,32 @@ def _pass_through(group: OwnedGroup, pricing: Pricing, lines: dict[LineKey, _Lin
             return
         factor = found.rate
     item = UNPRICED if residual else ""
-    _line(lines, group, pricing.month, "passthrough", item, None, residual).quantity += cost * factor
+    book = None if residual else _uplifting(book_at(pricing.books, group.day), pricing.organisation)
+    _line(lines, group, pricing.month, "passthrough", item, book, residual).quantity += cost * factor
 
 
-def _missing(kind: str, item: str, name: str, group: OwnedGroup, book: PriceBook | None) -> tuple[Gap, int | Decimal] | None:
+def _uplifting(book: PriceBook | None, organisation: Organisation) -> PriceBook | None:
+    """The book that a cost passed through belongs to: none, unless the book lists it among what carries the uplift (P3)."""
+    if book is None or "passthrough" not in billed_uplift(book.uplift, organisation).applies_to:
+        return None
+    return book
+
+
+def _provider_cost(group: OwnedGroup, pricing: Pricing) -> Decimal | None:
+    """What the provider billed for a group of actions, in the books' currency; None where not all its tokens say so (X3)."""
+    sums, billed = group.group.sums, group.group.keys["billed_currency"]
+    functional = pricing.organisation.currency
+    if sums["uncosted_tokens"]:
+        return None
+    if not sums["billed_cost"] or billed in ("", functional):
+        return Decimal(sums["billed_cost"])
+    found = rate_at(pricing.rates, billed, functional, group.day)
+    return None if found is None else sums["billed_cost"] * found.rate
+
+
+def _missing(
+    kind: str, item: str, name: str, group: OwnedGroup, book: PriceBook | None, organisation: Organisation
+) -> tuple[Gap, int | Decimal] | None:
     """The line of the book that a group needs and does not find, with the quantity that needs it (rule P2)."""
     sums = group.group.sums
     if book is None:
@@ -160,6 +186,8 @@ def _missing(kind: str, item: str, name: str, group: OwnedGroup, book: PriceBook
     action = book.actions.get(item)
     if action is None:
         return unpriced.no_action(book, item), sums["calls"]
+    stated = action.pricing
+    action, _ = billed_action(action, book.uplift, organisation, group.team)
     if action.pricing == "published":
         found = action.price_for(group.model)
         return None if found is not None else (unpriced.no_model_price(book, item, group.model), sums["calls"])
@@ -168,37 +196,44 @@ def _missing(kind: str, item: str, name: str, group: OwnedGroup, book: PriceBook
     for bucket in TOKEN_BUCKETS:
         if sums[bucket] and bucket not in book.models[group.model].rates:
             return unpriced.no_bucket(book, group.model, bucket), sums[bucket]
+    made = sums["calls"] - sums["failed_calls"]
+    if stated == "published" and made > 0 and not any(sums[bucket] for bucket in TOKEN_BUCKETS):
+        return unpriced.no_tokens(book, item, group.model), made
     return None
 
 
 # ── from lines to prices ────────────────────────────────────────────────────────────────────────────────────────────────
 
 
-def _price(key: LineKey, line: _Line) -> RatedLine:
+def _price(key: LineKey, line: _Line, organisation: Organisation) -> RatedLine:
     book = line.book
-    if book is None:
-        scope = "passthrough"
-        return _rated(key, line, "month", line.quantity, line.quantity, {scope: line.quantity}, quantity=Decimal(1))
+    if book is None or key.kind == "passthrough":
+        uplift = NO_UPLIFT if book is None else billed_uplift(book.uplift, organisation)
+        weights = _uplifted("passthrough", line.quantity, uplift, "passthrough")
+        exact = sum(weights.values(), Decimal(0))
+        return _rated(key, line, "month", exact, exact, weights, quantity=Decimal(1))
     if key.kind != "action":
-        return _price_sku(key, line, (book.gpu if key.kind == "gpu" else book.egress)[key.item], book.uplift)
-    action = book.actions[key.item]
+        uplift = billed_uplift(book.uplift, organisation)
+        return _price_sku(key, line, (book.gpu if key.kind == "gpu" else book.egress)[key.item], uplift)
+    action, uplift = billed_action(book.actions[key.item], book.uplift, organisation, key.team)
     if action.pricing == "metered":
-        return _price_metered(key, line, action.funding, book)
+        return _price_metered(key, line, action.funding, book, uplift)
     price = action.price_for(key.model)
     assert price is not None, "a line without a price is a gap"
-    weights = _uplifted("base", price.base, book.uplift, "actions")
-    return _rated(key, line, "action", price.price, line.quantity * price.price, weights, action.funding)
+    weights = _uplifted("base", price.base, uplift, "actions")
+    exact, base = line.quantity * price.price, line.quantity * price.base
+    return _rated(key, line, "action", price.price, exact, weights, action.funding, base=base)
 
 
-def _price_metered(key: LineKey, line: _Line, funding: Funding, book: PriceBook) -> RatedLine:
+def _price_metered(key: LineKey, line: _Line, funding: Funding, book: PriceBook, uplift: Uplift) -> RatedLine:
     """One exact product of all tokens; the unit price is the quotient, to look at (P4)."""
     base = token_cost(line.tokens, book, key.model)
     assert base is not None, "a line without a rate is a gap"
-    weights = _uplifted("base", base, book.uplift, "actions")
+    weights = _uplifted("base", base, uplift, "actions")
     exact = sum(weights.values(), Decimal(0))
     calls = Fraction(line.quantity) or Fraction(1)
     unit_price = rounded_places(Fraction(exact) / calls, UNIT_PRICE_PLACES)
-    return _rated(key, line, "action", unit_price, exact, weights, funding)
+    return _rated(key, line, "action", unit_price, exact, weights, funding, base=base)
 
 
 def _price_sku(key: LineKey, line: _Line, sku: Sku, uplift: Uplift) -> RatedLine:
@@ -216,6 +251,7 @@ def _rated(
     weights: Mapping[str, Decimal],
     funding: Funding = "consumer",
     quantity: Decimal | None = None,
+    base: Decimal | None = None,
 ) -> RatedLine:
     book = line.book
     return RatedLine(
@@ -230,6 +266,8 @@ def _rated(
         failed=line.failed,
         tokens={bucket: count for bucket, count in line.tokens.items() if count},
         rules=tuple(sorted(line.rules)),
+        base=base,
+        provider_cost=line.provider_cost if key.kind == "action" else None,
     )
 
 
@@ -268,5 +306,5 @@ def _seats(pricing: Pricing) -> tuple[list[RatedLine], list[Problem]]:
                 continue
             cost_center = team.cost_center.at(day) or ""
             key = LineKey(team.name, cost_center, "", sku, "", "", "seat", book.name, month, month)
-            rated.append(_price_sku(key, _Line(book, Decimal(count)), fee, book.uplift))
+            rated.append(_price_sku(key, _Line(book, Decimal(count)), fee, billed_uplift(book.uplift, organisation)))
     return rated, problems

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from decimal import Decimal
 
-from finledger.core.model import OwnedGroup, PriceBook
+from finledger.core.model import OwnedGroup, PriceBook, Reservation
 from finledger.core.problem import Problem, SourceRef
 
 
@@ -101,6 +101,16 @@ def no_bucket(book: PriceBook, model: str, bucket: str) -> Gap:
     )
 
 
+def no_tokens(book: PriceBook, action: str, model: str) -> Gap:
+    return Gap(
+        "tokens-missing",
+        f"actions of class {action!r} {_on(model)} state no tokens, and finops_led meters every action at cost",
+        "actions",
+        "load an export that states the tokens, or leave the action out so that the provider's cost is passed through",
+        book.where("actions", action),
+    )
+
+
 def no_sku(book: PriceBook, section: str, sku: str, unit: str) -> Gap:
     return Gap(
         f"{section}-unpriced",
@@ -139,6 +149,22 @@ def no_seat(book: PriceBook | None, team: str, sku: str, count: int) -> Problem:
         return Problem("seat-unpriced", message, SourceRef("pricebooks"), remedy=remedy)
     remedy = f"add `{sku}: {{rate: …}}` under seats, or take the seats off the team in finledger.yaml"
     return Problem("seat-unpriced", f"book {book.name} has {held}", book.where("seats"), remedy=remedy)
+
+
+def no_reserved_sku(book: PriceBook | None, reservation: Reservation, hours: Decimal, allowed: bool) -> Problem:
+    """Idle hours of a reservation whose SKU has no rate (rule C6)."""
+    sku, row = reservation.gpu_sku, reservation.source
+    needed = f"GPU SKU {sku!r}, of which reserved hours lay idle (GPU-hours: {hours.normalize():f})"
+    if book is None:
+        message = f"no price book is in force on the month's first day, so there is no rate for {needed}"
+        where, remedy = SourceRef("pricebooks"), "add a book whose effective_from and effective_until hold that day"
+    else:
+        message, where = f"book {book.name} has no rate for {needed}", book.where("gpu")
+        remedy = f"add `{sku}: {{rate: …}}` under gpu"
+    if not allowed:
+        remedy += ", or run with --allow-unpriced to leave it out of the charges"
+    excerpt = f"rows {row}" if row is not None else ""
+    return Problem("gpu-unpriced", message, where, excerpt, remedy, "warning" if allowed else "error")
 
 
 def _on(model: str) -> str:

@@ -12,6 +12,7 @@ from pathlib import Path
 from pkgutil import iter_modules
 from typing import Protocol, cast
 
+from finledger.core.included import Sums
 from finledger.core.model import UsageGroup, UsageQuery
 from finledger.core.problem import Outcome
 
@@ -24,6 +25,13 @@ class Engine(Protocol):
 
 def names() -> tuple[str, ...]:
     return tuple(sorted(module.name for module in iter_modules(__path__) if not module.name.startswith("_")))
+
+
+def first_calls(parts: Sequence[Path], query: UsageQuery, groups: Sequence[UsageGroup], limit: int) -> Sequence[Sums]:
+    """What of the groups is among the first `limit` calls of them all, whichever engine grouped them (rule C5)."""
+    from finledger.engines import _first
+
+    return _first.first_calls(parts, query, groups, limit)
 
 
 def engine(name: str) -> Engine:

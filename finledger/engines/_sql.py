@@ -11,6 +11,7 @@ from finledger.core.usage import GROUP_KEYS, SUCCESSFUL, SUMS, TOKEN_BUCKETS
 
 _SUCCESSFUL = ", ".join(f"'{status}'" for status in SUCCESSFUL if status)
 _FAILED = f"sum(CASE WHEN status IS NULL THEN 0 WHEN lower(status) IN ({_SUCCESSFUL}) THEN 0 ELSE coalesce(requests, 1) END)"
+IS_FAILED = f"coalesce(lower(status) NOT IN ('', {_SUCCESSFUL}), false)"
 
 # Which costs a row states is two more keys, not a condition inside sums: a condition is evaluated for every row and costs
 # half as much again as the whole grouping (measured; docs/decisions/0002).
@@ -28,7 +29,7 @@ def group_sql(table: str, query: UsageQuery, constants: Mapping[str, str | None]
     a third of the time where an export has few columns, and changes no sum.
     """
     empty = {name for name, value in constants.items() if value is None}
-    keys = [_interval(query)]
+    keys = [interval_sql(query)]
     keys += [_literal(constants[key]) if key in constants else f'"{key}"' for key in (*GROUP_KEYS, *query.labels)]
     keys += ["true" if key in empty else f"{key} IS NULL" for key in COST_KEYS]
     sums = ["count(*)", "0" if "requests" in empty else "count(requests)", "0" if "status" in empty else _FAILED]
@@ -43,7 +44,7 @@ def _literal(value: str | None) -> str:
     return "NULL" if value is None else "'" + value.replace("'", "''") + "'"
 
 
-def _interval(query: UsageQuery) -> str:
+def interval_sql(query: UsageQuery) -> str:
     """The number of the interval that a row falls into; cuts of currency rates count only for rows in another currency."""
     soft = _case([(i.number, i.start) for i in query.intervals])
     hard = _case([(i.number, i.start) for i in query.intervals if not i.rates_only])

@@ -1,36 +1,55 @@
-"""evals/*.csv: how well each feature was evaluated in each month (rules Q1-Q4). An empty cell is "not tracked"."""
+"""evals/: how well each feature was evaluated in each month (rules Q1-Q4), as figures or as graded cases.
+
+NAME.csv holds the figures; an empty cell is "not tracked". NAME.jsonl holds graded cases, with NAME.segments.csv beside it.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 
 from finledger.core.model import EvalRecord
 from finledger.core.period import Month
 from finledger.core.problem import Outcome, Problem
 from finledger.read import values
+from finledger.read.graded import read_graded
 from finledger.read.tables import Row, read_table
 from finledger.read.values import WrongValue
 
 COLUMNS = ("month", "feature", "coverage", "in_distribution", "tasks", "graded", "correct")
+CASES = ".jsonl"
+SEGMENTS = ".segments.csv"
 
 
 def read_evals(folder: Path, shown_as: str) -> Outcome[tuple[EvalRecord, ...]]:
-    """The records of every table in the folder, sorted by month and feature; none where there is no folder."""
+    """The records of every file in the folder, sorted by month and feature; none where there is no folder."""
     records: dict[tuple[Month, str], EvalRecord] = {}
     problems: list[Problem] = []
-    paths = sorted(path for path in folder.glob("*.csv") if not path.name.startswith(".")) if folder.is_dir() else []
-    for path in paths:
-        table = read_table(path, f"{shown_as}/{path.name}", COLUMNS)
-        problems += table.problems
-        for row in table.rows:
-            record = _record(row, problems)
-            if record is None:
-                continue
-            first = records.setdefault((record.month, record.feature), record)
-            if first is not record:
-                message = f"{record.feature} has a record for {record.month} already, at {first.source}"
-                problems.append(row.problem(WrongValue("eval-twice", message, "keep one of the two records")))
+    for row, record in _every(folder, shown_as, problems):
+        first = records.setdefault((record.month, record.feature), record)
+        if first is not record:
+            message = f"{record.feature} has a record for {record.month} already, at {first.source}"
+            problems.append(row.problem(WrongValue("eval-twice", message, "keep one of the two records")))
     return Outcome(tuple(records[key] for key in sorted(records)), tuple(problems))
+
+
+def _every(folder: Path, shown_as: str, problems: list[Problem]) -> Iterator[tuple[Row, EvalRecord]]:
+    """Every record with the row at which it begins: of the tables first, then of the graded cases."""
+    names = sorted(path.name for path in folder.iterdir() if not path.name.startswith(".")) if folder.is_dir() else []
+    for name in names:
+        if name.endswith(".csv") and not name.endswith(SEGMENTS):
+            table = read_table(folder / name, f"{shown_as}/{name}", COLUMNS)
+            problems += table.problems
+            for row in table.rows:
+                record = _record(row, problems)
+                if record is not None:
+                    yield row, record
+    stems = {name.removesuffix(end) for end in (CASES, SEGMENTS) for name in names if name.endswith(end)}
+    for stem in sorted(stems):
+        cases, segments = f"{stem}{CASES}", f"{stem}{SEGMENTS}"
+        graded = read_graded(folder / cases, f"{shown_as}/{cases}", folder / segments, f"{shown_as}/{segments}")
+        problems += graded.problems
+        yield from graded.rows
 
 
 def _record(row: Row, problems: list[Problem]) -> EvalRecord | None:

@@ -18,16 +18,14 @@ from typing import Annotated, Any, ClassVar, Generic, TypeVar, Union, get_args, 
 from pydantic import BaseModel, ConfigDict, PlainValidator, ValidationError, WithJsonSchema
 from pydantic.json_schema import GenerateJsonSchema
 
-from finledger.core.money import minor_digits
 from finledger.core.period import Month
 from finledger.core.problem import Problem
 from finledger.read import values
-from finledger.read.values import WrongValue, quoted, suggestion
+from finledger.read.values import WrongValue, suggestion
 from finledger.read.yaml_lines import Document, Steps, path_of
 
 Finding = Mapping[str, Any]  # an error as pydantic describes it
 M = TypeVar("M", bound="TextModel")
-_MANY = 12  # words that a remedy can list beside a suggestion
 
 
 class TextModel(BaseModel):
@@ -56,16 +54,7 @@ def or_list(key: str, example: str) -> Callable[[Any], Any]:
 
 def one_of(*known: str) -> tuple[PlainValidator, WithJsonSchema]:
     """A field that takes one of a few words."""
-
-    def parse(value: Any) -> str:
-        word = values.scalar(value)
-        if word not in known:
-            near = suggestion(word, known)
-            remedy = near.strip() if near and len(known) > _MANY else f"{near}write one of {', '.join(known)}"
-            raise WrongValue("not-one-of", f"{quoted(word)} is not known here", remedy)
-        return word
-
-    return parsed_by(parse), WithJsonSchema({"enum": list(known)})
+    return parsed_by(values.word(known)), WithJsonSchema({"enum": list(known)})
 
 
 class _EditorSchema(GenerateJsonSchema):
@@ -148,10 +137,10 @@ class Checked(Generic[M]):
 
 def check_places(found: Checked[Any], currency: str, amount: Decimal, *steps: str | int) -> None:
     """An amount of money has no more decimal places than its currency (rule M2)."""
-    places = -min(int(amount.as_tuple().exponent), 0)
-    if places > minor_digits(currency):
-        message = f"{amount} has {places} decimal places; {currency} has {minor_digits(currency)}"
-        found.report("amount-too-fine", message, f"write the amount with {minor_digits(currency)} decimal places", *steps)
+    try:
+        values.minor(amount, currency)
+    except WrongValue as wrong:
+        found.report(wrong.code, wrong.message, wrong.remedy, *steps)
 
 
 class _Items(list[Any]):

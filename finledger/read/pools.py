@@ -21,13 +21,15 @@ Weights = Mapping[str, Decimal]
 def check_pools(found: Found, settings: SettingsText, teams: Sequence[str], weights: Mapping[str, Weights]) -> None:
     """Report what is wrong with the pools. `teams`: the declared teams; `weights`: what `read_weights` gave, by pool."""
     filled: dict[str, str] = {}
+    fed = {target for pool in settings.pools.values() for target in pool.to}
+    declared = _declared(found)
     for name, pool in settings.pools.items():
-        _check_source(found, settings.currency, name, pool)
+        _check_source(found, settings.currency, name, pool, POOL_PREFIX + name in fed)
         first = filled.setdefault(pool.rows, name) if pool.rows else name
         if first != name:
             message = f"the rows of {quoted(pool.rows)} fill the pool {quoted(first)} already"
             found.report("pool-rows-twice", message, "give each pool rows of its own", "pools", name, "rows")
-        sound = _check_targets(found, name, pool, teams)
+        sound = _check_targets(found, name, pool, teams, declared)
         targets = tuple(teams) if pool.to == ["teams"] else tuple(pool.to)
         given = [key for key in ("meter", "shares", "weights") if getattr(pool.driver, key) is not None]
         if not found.sound("pools", name, "driver"):
@@ -40,12 +42,20 @@ def check_pools(found: Found, settings: SettingsText, teams: Sequence[str], weig
             _check_shares(found, name, pool.driver.shares, targets if sound else None)
         elif name in weights and sound:
             _check_weights(found, name, pool, weights[name], targets)
+    _check_order(found, settings, declared)
 
 
-def _check_source(found: Found, currency: str, name: str, pool: PoolText) -> None:
+def _declared(found: Found) -> tuple[str, ...]:
+    """The names of all pools in their order, also of those whose entries are wrong, so that one mistake is reported once."""
+    pools = found.document.root.plain().get("pools", {})
+    return tuple(pools) if isinstance(pools, dict) else ()
+
+
+def _check_source(found: Found, currency: str, name: str, pool: PoolText, fed: bool) -> None:
     whole = found.sound("pools", name, "amount") and found.sound("pools", name, "rows")
-    if whole and (pool.amount is None) == (pool.rows is None):
-        how = "neither an amount nor rows" if pool.amount is None else "both an amount and rows"
+    nothing = pool.amount is None and pool.rows is None
+    if whole and (pool.amount is None) == (pool.rows is None) and not (nothing and fed):
+        how = "neither an amount nor rows, and no pool feeds it" if nothing else "both an amount and rows"
         remedy = 'write either `amount: {2026-07: 12000.00}` or `rows: "pool:NAME"`'
         found.report("pool-source", f"the pool has {how}", remedy, "pools", name)
     if pool.rows is not None and (not pool.rows.startswith(POOL_PREFIX) or pool.rows == POOL_PREFIX):
@@ -55,8 +65,8 @@ def _check_source(found: Found, currency: str, name: str, pool: PoolText) -> Non
         check_places(found, currency, amount, "pools", name, "amount", str(month))
 
 
-def _check_targets(found: Found, name: str, pool: PoolText, teams: Sequence[str]) -> bool:
-    """Whether the pool's targets are all teams."""
+def _check_targets(found: Found, name: str, pool: PoolText, teams: Sequence[str], pools: Sequence[str]) -> bool:
+    """Whether the pool's targets are all teams or pools that are declared."""
     before = len(found.problems)
     if not pool.to and found.sound("pools", name, "to"):
         message = "the pool is split over nobody"
@@ -65,16 +75,68 @@ def _check_targets(found: Found, name: str, pool: PoolText, teams: Sequence[str]
         steps = ("pools", name, "to", number)
         if pool.to == ["teams"]:
             break
-        if target.startswith(POOL_PREFIX):
-            message = "pools that feed pools are not supported yet"
-            found.report("pool-feeds-pool", message, "split the pool over teams", *steps)
+        if target in pool.to[:number]:
+            kind = "pool" if target.startswith(POOL_PREFIX) else "team"
+            found.report("pool-target-twice", f"the {kind} {quoted(target)} is listed twice", "keep one of the two", *steps)
+        elif target.startswith(POOL_PREFIX):
+            fed = target.removeprefix(POOL_PREFIX)
+            if fed not in pools:
+                message = f"the pool feeds a pool that is not declared: {quoted(fed)}"
+                remedy = f"{suggestion(fed, pools)}add it under pools, behind this one, or take it out here"
+                found.report("pool-unknown-pool", message, remedy, *steps)
         elif target not in teams:
             message = f"the pool is split over a team that is not declared: {quoted(target)}"
             remedy = f"{suggestion(target, teams)}add the team under teams, or take it out here"
             found.report("pool-unknown-team", message, remedy, *steps)
-        elif target in pool.to[:number]:
-            found.report("pool-target-twice", f"the team {quoted(target)} is listed twice", "keep one of the two", *steps)
     return len(found.problems) == before
+
+
+# ── pools that feed pools ───────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def _check_order(found: Found, settings: SettingsText, declared: Sequence[str]) -> None:
+    """A pool feeds later ones only: a circle is refused with its path, and what is only out of order with what to move."""
+    feeds = {
+        name: [target.removeprefix(POOL_PREFIX) for target in pool.to if target.startswith(POOL_PREFIX)]
+        for name, pool in settings.pools.items()
+    }
+    place = {name: number for number, name in enumerate(declared)}
+    circles: set[tuple[str, ...]] = set()
+    for name, pool in settings.pools.items():
+        for number, target in enumerate(pool.to):
+            fed = target.removeprefix(POOL_PREFIX)
+            if fed == target or fed not in place or place[fed] > place[name] or target in pool.to[:number]:
+                continue
+            steps = ("pools", name, "to", number)
+            circle = _path(feeds, fed, name)
+            if not circle:
+                message = f"the pool feeds {quoted(fed)}, which is declared before it and is split by then"
+                found.report("pool-order", message, f"declare {quoted(fed)} behind {quoted(name)}", *steps)
+            elif _turned(circle, place) not in circles:
+                circles.add(_turned(circle, place))
+                message = f"the pools feed one another in a circle: {' → '.join((*circle, fed))}"
+                remedy = f"take {quoted(target)} out of the `to` of {name}, or break the circle elsewhere"
+                found.report("pool-cycle", message, remedy, *steps)
+
+
+def _path(feeds: Mapping[str, Sequence[str]], start: str, end: str) -> tuple[str, ...]:
+    """The pools on a shortest way from `start` to `end`, both included; none where there is no way."""
+    ways: list[tuple[str, ...]] = [(start,)]
+    seen = {start}
+    for way in ways:
+        if way[-1] == end:
+            return way
+        for after in feeds.get(way[-1], ()):
+            if after not in seen:
+                seen.add(after)
+                ways.append((*way, after))
+    return ()
+
+
+def _turned(circle: tuple[str, ...], place: Mapping[str, int]) -> tuple[str, ...]:
+    """The circle from its first declared pool on, so that it is the same from wherever it was found."""
+    first = circle.index(min(circle, key=place.__getitem__))
+    return (*circle[first:], *circle[:first])
 
 
 def _check_shares(found: Found, name: str, shares: Weights, targets: Sequence[str] | None) -> None:

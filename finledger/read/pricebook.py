@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from decimal import Decimal
 from itertools import combinations
 from pathlib import Path
@@ -12,17 +12,28 @@ from typing import Any
 from finledger.core.model import ActionClass, BufferTerms, ModelRates, Price, PriceBook, QualityTerms, Sku, Uplift
 from finledger.core.problem import Outcome, Problem
 from finledger.read.fields import Checked, checked
-from finledger.read.pricebook_text import BUCKETS, ActionText, PriceBookText, pricebook_schema
+from finledger.read.pricebook_text import (
+    BUCKETS,
+    ActionText,
+    BufferText,
+    PriceBookText,
+    RatesText,
+    pricebook_schema,
+)
 from finledger.read.yaml_lines import Document, excerpt_of, load
 
-__all__ = ["check_currency", "pricebook_schema", "read_pricebook", "read_pricebooks"]
+__all__ = ["check_currency", "parse_pricebook", "pricebook_schema", "read_pricebook", "read_pricebooks"]
 MAX_PRICE_DIGITS = 18
 Found = Checked[PriceBookText]
 
 
 def read_pricebook(path: Path, shown_as: str) -> Outcome[PriceBook | None]:
     """One book, draft or published, or None with every problem of the file. An unreadable file raises OSError."""
-    content = path.read_bytes()
+    return parse_pricebook(path.read_bytes(), shown_as)
+
+
+def parse_pricebook(content: bytes, shown_as: str) -> Outcome[PriceBook | None]:
+    """The book that a file of this content would be."""
     loaded = load(content, shown_as)
     if loaded.rows is None:
         return Outcome(None, loaded.problems)
@@ -36,6 +47,7 @@ def read_pricebook(path: Path, shown_as: str) -> Outcome[PriceBook | None]:
                 found.report("model-without-rates", message, f"add one of {', '.join(BUCKETS)}", "models", name)
         for name, action in found.model.actions.items():
             _check_action(found, name, action)
+        _check_seats(found, found.model)
     if found.problems or found.model is None:
         return Outcome(None, found.in_order())
     return Outcome(_book(found.model, loaded.rows, hashlib.sha256(content).hexdigest()))
@@ -87,7 +99,8 @@ def _check_head(found: Found, book: PriceBookText) -> None:
 def _check_terms(found: Found, book: PriceBookText) -> None:
     """Shares, quality and buffer terms (rules C4, Q1, Q3, B2, B5)."""
     shared = [name for name, action in book.actions.items() if action.funding == "shared"]
-    if shared and book.eval is None and found.sound("eval"):
+    by_share = book.eval is None or (book.eval.platform_share is None and book.eval.split != "by_component")
+    if shared and by_share and found.sound("eval"):
         message = f"{shared[0]} is shared between team and platform, and the book does not say in which parts"
         found.report("platform-share-missing", message, "add `eval: {platform_share: 0.50}`", "actions", shared[0])
     if book.quality is not None:
@@ -99,6 +112,7 @@ def _check_terms(found: Found, book: PriceBookText) -> None:
             message = f"a multiplier of {coverage.max_multiplier} would make unmeasured quality cheaper"
             found.report("max-multiplier", message, "write 1 or more", "quality", "coverage", "max_multiplier")
     if book.buffer is not None:
+        _check_settlement(found, book.buffer)
         size = book.buffer.size
         if found.sound("buffer", "size") and (len(size) != 2 or size[0] > size[1]):
             message = "the size of the buffer is not a lower and an upper limit"
@@ -110,9 +124,24 @@ def _check_terms(found: Found, book: PriceBookText) -> None:
             )
 
 
+def _check_settlement(found: Found, buffer: BufferText) -> None:
+    """How much of a draw is a loan is said where a part of it is, and nowhere else (rule B4)."""
+    sound = found.sound("buffer", "settlement") and found.sound("buffer", "loan_share")
+    if sound and buffer.settlement == "mixed" and buffer.loan_share is None:
+        message = "a mixed settlement does not say how much of a draw is paid back"
+        found.report("loan-share", message, "add `loan_share: 0.50`", "buffer", "settlement")
+    elif sound and buffer.settlement != "mixed" and buffer.loan_share is not None:
+        how = "in full" if buffer.settlement == "loan" else "not at all"
+        message = f"a {buffer.settlement} is paid back {how}, and has a loan_share"
+        found.report("loan-share", message, "remove it, or write `settlement: mixed`", "buffer", "loan_share")
+
+
 def _check_action(found: Found, name: str, action: ActionText) -> None:
-    """A published class has a price of its own or by model; a metered one has neither (rule P4)."""
+    """A published class has a price of its own or by model; a metered one has neither (rule P4). Shared ones have a scope."""
     steps = ("actions", name)
+    if action.scope is not None and action.funding != "shared" and found.sound(*steps, "funding"):
+        message = f"{name} has a scope, and is not shared between team and platform"
+        found.report("scope-not-shared", message, "remove the scope, or write `funding: shared`", *steps, "scope")
     sound = all(found.sound(*steps, key) for key in ("base", "price", "by_model"))
     given = [key for key in ("base", "price") if getattr(action, key) is not None]
     if action.pricing == "metered":
@@ -126,6 +155,17 @@ def _check_action(found: Found, name: str, action: ActionText) -> None:
     elif sound and len(given) == 1:
         missing = "price" if given == ["base"] else "base"
         found.report("published-without-price", f"{name} has a {given[0]} and no {missing}", f"add `{missing}: …`", *steps)
+
+
+def _check_seats(found: Found, book: PriceBookText) -> None:
+    """A seat includes actions that would be charged else (rule C5)."""
+    for sku, seat in book.seats.items():
+        for action in seat.included:
+            if action not in book.actions or book.actions[action].funding != "consumer":
+                why = "is not funded by the consumer" if action in book.actions else "is no class of this book"
+                message = f"a seat {sku} includes actions of {action}, which {why}"
+                remedy = "name a class that the consumer funds, or remove the entry"
+                found.report("seat-included", message, remedy, "seats", sku, "included", action)
 
 
 # ── checks of the books against one another ─────────────────────────────────────────────────────────────────────────────
@@ -189,13 +229,10 @@ def _book(book: PriceBookText, document: Document, sha256: str) -> PriceBook:
         currency=book.currency,
         price_digits=book.price_digits,
         rounding=_as(book.rounding),
-        models={
-            name: ModelRates(rates.provider, _rates({native: getattr(rates, key) for key, native in BUCKETS.items()}))
-            for name, rates in book.models.items()
-        },
+        models={name: ModelRates(rates.provider, _rates(rates), rates.source or "") for name, rates in book.models.items()},
         gpu={name: Sku(sku.rate, "gpu_hour") for name, sku in book.gpu.items()},
         egress={name: Sku(sku.rate, sku.unit) for name, sku in book.egress.items()},
-        seats={name: Sku(sku.rate, "seat") for name, sku in book.seats.items()},
+        seats={name: Sku(sku.rate, "seat", dict(sku.included)) for name, sku in book.seats.items()},
         uplift=Uplift(
             overhead=book.uplift.overhead,
             registry=book.uplift.registry,
@@ -205,6 +242,7 @@ def _book(book: PriceBookText, document: Document, sha256: str) -> PriceBook:
         ),
         actions={name: _action(name, action) for name, action in book.actions.items()},
         platform_share=book.eval.platform_share if book.eval is not None else None,
+        eval_split=_as(book.eval.split) if book.eval is not None else "line",
         quality=_quality(book),
         buffer=_buffer(book),
         sha256=sha256,
@@ -213,14 +251,16 @@ def _book(book: PriceBookText, document: Document, sha256: str) -> PriceBook:
     )
 
 
-def _rates(rates: Mapping[str, Decimal | None]) -> dict[str, Decimal]:
-    return {bucket: rate for bucket, rate in rates.items() if rate is not None}
+def _rates(rates: RatesText) -> dict[str, Decimal]:
+    stated = {native: getattr(rates, key) for key, native in BUCKETS.items()}
+    return {bucket: rate for bucket, rate in stated.items() if rate is not None}
 
 
 def _action(name: str, action: ActionText) -> ActionClass:
     own = Price(action.base, action.price) if action.base is not None and action.price is not None else None
     by_model = {model: Price(price.base, price.price) for model, price in action.by_model.items()}
-    return ActionClass(name, _as(action.funding), _as(action.pricing), own, by_model)
+    scope = _as(action.scope or "domain")
+    return ActionClass(name, _as(action.funding), _as(action.pricing), own, by_model, scope, action.planned)
 
 
 def _quality(book: PriceBookText) -> QualityTerms | None:
@@ -240,5 +280,14 @@ def _quality(book: PriceBookText) -> QualityTerms | None:
 def _buffer(book: PriceBookText) -> BufferTerms | None:
     if book.buffer is None:
         return None
-    low, high = book.buffer.size
-    return BufferTerms(book.buffer.trigger, book.buffer.cap_per_team_per_quarter, (low, high), book.buffer.settlement)
+    buffer = book.buffer
+    low, high = buffer.size
+    part = {"grant": Decimal(0), "loan": Decimal(1), "mixed": buffer.loan_share or Decimal(0)}
+    return BufferTerms(
+        trigger=buffer.trigger,
+        cap_per_team_per_quarter=buffer.cap_per_team_per_quarter,
+        size=(low, high),
+        settlement=_as(buffer.settlement),
+        loan_share=part[buffer.settlement],
+        above_threshold=buffer.above_threshold,
+    )

@@ -10,8 +10,10 @@ from pydantic import Field, WithJsonSchema
 from finledger.read import values
 from finledger.read.fields import (
     Amount,
+    Count,
     Currency,
     Day,
+    Flag,
     Number,
     Share,
     Text,
@@ -41,6 +43,7 @@ class RatesText(TextModel):
     cached_input: Amount | None = Field(None, description="Per 1,000,000 input tokens read from a cache.")
     cache_write: Amount | None = Field(None, description="Per 1,000,000 input tokens written to a cache.")
     output: Amount | None = Field(None, description="Per 1,000,000 output tokens, reasoning included.")
+    source: Text | None = Field(None, description="Where the rates were taken from, and as of which day.")
 
 
 class SkuText(TextModel):
@@ -49,6 +52,12 @@ class SkuText(TextModel):
 
 class EgressText(SkuText):
     unit: Annotated[str, *one_of("GB", "GiB")] = Field(default="GB", description="GB = 1000³ bytes, GiB = 1024³ bytes.")
+
+
+class SeatText(SkuText):
+    included: dict[TextKey, Count] = Field(
+        default={}, description="In it_led: how many actions of a class a seat includes each month, before they are charged."
+    )
 
 
 class UpliftText(TextModel):
@@ -76,10 +85,19 @@ class ActionText(TextModel):
     base: Amount | None = Field(None, description="The base cost of one action.")
     price: Amount | None = Field(None, description="The published price of one action.")
     by_model: dict[TextKey, PriceText] = Field(default={}, description="Base and price for the models that differ.")
+    scope: Annotated[str, *one_of("domain", "baseline")] | None = Field(
+        None, description="Whose evaluation a shared action is: the team's domain, or the platform's baseline."
+    )
+    planned: Count | None = Field(None, description="How many actions the quarter's overhead was spread over.")
 
 
 class EvalText(TextModel):
-    platform_share: Share = Field(description="The platform's share of shared actions.")
+    platform_share: Share | None = Field(
+        None, description="The platform's share of shared actions; needed unless they are split by_component."
+    )
+    split: Annotated[str, *one_of("line", "by_component", "pooled")] = Field(
+        default="line", description="What is shared: each line, whole classes by their scope, or the month's sum of all."
+    )
 
 
 class CoverageText(TextModel):
@@ -106,8 +124,10 @@ class BufferText(TextModel):
         default=[Decimal("0.05"), Decimal("0.10")], description="The fund's limits, as shares of a month's base cost."
     )
     settlement: Annotated[str, *one_of("grant", "loan", "mixed")] = Field(
-        default="grant", description="Whether a draw is paid back."
+        default="grant", description="Whether a draw is paid back: not at all, in full, or in part (`loan_share`)."
     )
+    loan_share: Share | None = Field(None, description="The share of a draw that is paid back, where it is mixed.")
+    above_threshold: Flag = Field(default=False, description="Whether a draw covers only what exceeds the trigger.")
 
 
 class PriceBookText(TextModel):
@@ -134,7 +154,7 @@ class PriceBookText(TextModel):
     models: dict[TextKey, RatesText] = Field(default={}, description="Token rates by model, per 1,000,000.")
     gpu: dict[TextKey, SkuText] = Field(default={}, description="Rates per accelerator-hour.")
     egress: dict[TextKey, EgressText] = Field(default={}, description="Rates per GB or GiB.")
-    seats: dict[TextKey, SkuText] = Field(default={}, description="Rates per seat and month.")
+    seats: dict[TextKey, SeatText] = Field(default={}, description="Rates per seat and month.")
     uplift: UpliftText = Field(default=UpliftText(), description="What is stacked on base cost.")
     actions: dict[TextKey, ActionText] = Field(default={}, description="The billable actions.")
     eval: EvalText | None = Field(None, description="How shared actions are split.")

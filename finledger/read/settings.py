@@ -17,6 +17,7 @@ from typing import Any, TypeVar
 
 from finledger.core.accounts import DEFAULT_ACCOUNTS
 from finledger.core.model import POOL_PREFIX, Account, Dated, Organisation, Pool, Rule, Source, Team
+from finledger.core.operating import PLATFORM_LED
 from finledger.core.problem import Outcome
 from finledger.core.usage import WORKLOAD_TYPES
 from finledger.read.fields import Checked, check_places, checked
@@ -72,9 +73,10 @@ class _Names:
 
 
 def _check_organisation(found: Checked[SettingsText], settings: SettingsText) -> None:
-    if settings.operating_model != "platform_led":
-        message = f"this version prices the platform_led model of operation only, not {settings.operating_model}"
-        found.report("operating-model", message, "write platform_led", "operating_model")
+    if settings.buffer.priced is False and settings.operating_model == PLATFORM_LED:
+        message = "in platform_led the buffer's surcharge is always in the price"
+        remedy = "remove the line, write `buffer: 0` under the price book's uplift, or choose another operating_model"
+        found.report("operating-model", message, remedy, "buffer", "priced")
     if settings.platform.team in settings.teams:
         message = f"{quoted(settings.platform.team)} is the platform's own team, whose use is not charged"
         found.report(
@@ -177,6 +179,8 @@ def _organisation(settings: SettingsText, document: Document, weights: Mapping[s
         accounts={**DEFAULT_ACCOUNTS, **_accounts(settings)},
         passthrough_basis=_as(settings.passthrough_basis),
         buffer_opening=settings.buffer.opening,
+        buffer_priced=bool(settings.buffer.priced),
+        fiscal_year_start=settings.fiscal_year_start,
         source=document.where(),
     )
 

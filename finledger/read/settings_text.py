@@ -5,13 +5,14 @@ from __future__ import annotations
 from decimal import Decimal
 from typing import Annotated, Any, ClassVar
 
-from pydantic import BeforeValidator, Field
+from pydantic import BeforeValidator, Field, WithJsonSchema
 
 from finledger.core import drivers
 from finledger.core.accounts import DEFAULT_ACCOUNTS
 from finledger.core.label import SETTABLE
 from finledger.core.model import STAGES
 from finledger.core.usage import LABELS, NATIVE
+from finledger.read import values
 from finledger.read.fields import (
     Amount,
     AnyText,
@@ -30,9 +31,13 @@ from finledger.read.fields import (
     editor_schema,
     one_of,
     or_list,
+    parsed_by,
 )
 
 MATCHABLE = (*(column.name for column in NATIVE if column.kind == "text"), *LABELS)
+MonthNumber = Annotated[
+    int, parsed_by(values.month_number), WithJsonSchema({"type": "integer", "minimum": 1, "maximum": 12})
+]
 StageName = Annotated[str, *one_of(*STAGES)]
 METERS = tuple(name for name in drivers.names() if name not in ("shares", "weights"))
 Meter = Annotated[str, *one_of(*METERS)]
@@ -106,7 +111,7 @@ class PoolText(TextModel):
         description=f"What the pool is split by: {', '.join(METERS)}, {{shares: …}} or {{weights: FILE}}."
     )
     to: Annotated[list[Text], BeforeValidator(_many("to"), str | list[str])] = Field(
-        default=["teams"], description="`teams` for all of them, or a list of teams."
+        default=["teams"], description="`teams` for all of them, or a list of teams and of later pools, written pool:NAME."
     )
 
 
@@ -140,6 +145,9 @@ def _account(value: Any) -> Any:
 
 class FundText(TextModel):
     opening: Amount = Field(default=Decimal(0), description="What the bursting buffer holds when the books begin.")
+    priced: Flag | None = Field(
+        default=None, description="In finops_led and it_led: whether teams pay the buffer's surcharge; no, when left out."
+    )
 
 
 class SettingsText(TextModel):
@@ -156,8 +164,12 @@ class SettingsText(TextModel):
     books: Text = Field(description="What these books are called on documents.")
     currency: Currency = Field(description="The currency of the books, by its ISO 4217 code.")
     timezone: Zone = Field(default="UTC", description="The time zone in which months begin and end, such as Europe/Berlin.")
+    fiscal_year_start: MonthNumber = Field(
+        default=1, description="The calendar month, 1 to 12, in which the fiscal year begins; quarters follow it."
+    )
     operating_model: Annotated[str, *one_of("platform_led", "finops_led", "it_led")] = Field(
-        default="platform_led", description="Who leads the charging; this version prices platform_led."
+        default="platform_led",
+        description="Who leads the charging, and so what is priced to teams and what centrally funded.",
     )
     platform: PlatformText = Field(description="The platform itself.")
     unallocated: Annotated[str, *one_of("hold", "proportional", "even")] = Field(
@@ -170,7 +182,7 @@ class SettingsText(TextModel):
     accounts: dict[
         Annotated[str, *one_of(*DEFAULT_ACCOUNTS)], Annotated[AccountText, BeforeValidator(_account, str | AccountText)]
     ] = Field(default={}, description="The controller's own names and numbers of accounts.")
-    buffer: FundText = Field(default=FundText(), description="The bursting buffer's balance when the books begin.")
+    buffer: FundText = Field(default=FundText(), description="The bursting buffer: its first balance, and who pays for it.")
     passthrough_basis: Annotated[str, *one_of("effective", "billed")] = Field(
         default="effective", description="Which of a provider's costs is passed through."
     )

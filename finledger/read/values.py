@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Iterable
+from collections.abc import Callable, Collection, Iterable
 from datetime import date
 from decimal import Decimal
 from difflib import get_close_matches
@@ -16,7 +16,7 @@ from typing import Any
 from zoneinfo import ZoneInfo, available_timezones
 
 from finledger.core.model import POOL_PREFIX
-from finledger.core.money import is_currency
+from finledger.core.money import is_currency, minor_digits
 from finledger.core.period import Month
 
 _PLAIN = re.compile(r"-?(0|[1-9][0-9]{0,19})(\.[0-9]+)?")
@@ -25,6 +25,7 @@ _WHOLE = re.compile(r"0|[1-9][0-9]{0,17}")
 _DIRECTIONAL = frozenset("\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")  # they make a name read as another
 MAX_PLACES = 18
 MAX_TEXT = 100
+_MANY = 12  # words that a remedy can list beside a suggestion
 
 
 class WrongValue(ValueError):
@@ -92,6 +93,20 @@ def amount(value: Any) -> Decimal:
     return found
 
 
+def minor(found: Decimal, code: str) -> Decimal:
+    """The amount itself, which has no more decimal places than the currency `code` (rule M2)."""
+    places = -min(int(found.as_tuple().exponent), 0)
+    if places > minor_digits(code):
+        message = f"{found} has {places} decimal places; {code} has {minor_digits(code)}"
+        raise WrongValue("amount-too-fine", message, f"write the amount with {minor_digits(code)} decimal places")
+    return found
+
+
+def money(code: str, *, negative: bool = False) -> Callable[[Any], Decimal]:
+    """Reads an amount of the currency `code`, in its major unit; below zero only where `negative`."""
+    return lambda value: minor(number(value) if negative else amount(value), code)
+
+
 def share(value: Any) -> Decimal:
     """A part of one: 0 to 1."""
     found = number(value)
@@ -144,6 +159,29 @@ def month(value: Any) -> Month:
     return found
 
 
+def month_number(value: Any) -> int:
+    """A calendar month by its number: 1 to 12."""
+    text = scalar(value)
+    if not _WHOLE.fullmatch(text) or not 1 <= int(text) <= 12:
+        message = f"{quoted(text)} is not the number of a month"
+        raise WrongValue("not-a-month-number", message, "write 1 for January to 12 for December")
+    return int(text)
+
+
+def word(known: Collection[str]) -> Callable[[Any], str]:
+    """Reads one of a few words."""
+
+    def parse(value: Any) -> str:
+        found = scalar(value)
+        if found not in known:
+            near = suggestion(found, known)
+            remedy = near.strip() if near and len(known) > _MANY else f"{near}write one of {', '.join(known)}"
+            raise WrongValue("not-one-of", f"{quoted(found)} is not known here", remedy)
+        return found
+
+    return parse
+
+
 def text(value: Any) -> str:
     """A name of 1 to 100 characters on one line, without spaces around it."""
     found = scalar(value)
@@ -152,13 +190,25 @@ def text(value: Any) -> str:
     if len(found) > MAX_TEXT:
         message = f"the text has {len(found)} characters, more than {MAX_TEXT}"
         raise WrongValue("text-too-long", message, f"write at most {MAX_TEXT} characters")
+    _refuse_control(found)
+    if found != found.strip():
+        raise WrongValue("text-spaces", f"{quoted(found)} begins or ends with a space", "remove the space")
+    return found
+
+
+def prose(value: Any) -> str:
+    """What a person wrote, of any length; line ends and runs of spaces become one space."""
+    found = " ".join(scalar(value).split())
+    _refuse_control(found)
+    return found
+
+
+def _refuse_control(found: str) -> None:
+    """Characters that move a cursor or turn a text around have no place on a document."""
     bad = next((c for c in found if unicodedata.category(c) in ("Cc", "Cs", "Zl", "Zp") or c in _DIRECTIONAL), None)
     if bad is not None:
         message = f"the text holds the control character U+{ord(bad):04X}"
         raise WrongValue("text-control-character", message, "remove the character")
-    if found != found.strip():
-        raise WrongValue("text-spaces", f"{quoted(found)} begins or ends with a space", "remove the space")
-    return found
 
 
 def team_name(value: Any) -> str:

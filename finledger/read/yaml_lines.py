@@ -110,7 +110,9 @@ def _lines(node: Node, prefix: str) -> Iterator[tuple[str, int]]:
 def excerpt_of(text_lines: tuple[str, ...], line: int) -> str:
     """The line as it stands in the file, cut where it is very long; control characters are shown as spaces."""
     found = text_lines[line - 1] if 0 < line <= len(text_lines) else ""
-    shown = "".join(character if character.isprintable() else " " for character in found).rstrip()
+    if not found.isprintable():
+        found = "".join(character if character.isprintable() else " " for character in found)
+    shown = found.rstrip()
     return shown if len(shown) <= 160 else shown[:159] + "…"
 
 

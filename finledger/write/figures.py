@@ -5,13 +5,13 @@ from __future__ import annotations
 import csv
 import io
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from decimal import Decimal
 from fractions import Fraction
 from operator import itemgetter
 from typing import Any
 
-from finledger.core.model import ChargeLine, Disclosure, FeatureQuality, Invoice, MonthCharges
+from finledger.core.model import ChargeLine, Disclosure, FeatureQuality, IdleCost, Invoice, MonthCharges, PoolSplit
 from finledger.core.money import Money, rounded_places, significant
 from finledger.write.text import formula_safe
 
@@ -44,16 +44,8 @@ def month_json(charges: MonthCharges) -> dict[str, Any]:
             for each in charges.teams
         },
         "features": {each.feature: feature_row(each) for each in charges.features},
-        "pools": [
-            {
-                "pool": pool.name,
-                "driver": pool.driver,
-                "amount": str(pool.amount),
-                "parts": {team: str(part) for team, part in sorted(pool.parts.items())},
-                "platform": str(pool.residual),
-            }
-            for pool in charges.pools
-        ],
+        "pools": [pool_row(pool) for pool in charges.pools],
+        "idle": [idle_row(each) for each in charges.idle],
         "unallocated": {
             "amount": str(charges.unallocated),
             "share": str(rounded_places(charges.unallocated_share, SHARE_PLACES)),
@@ -62,9 +54,11 @@ def month_json(charges: MonthCharges) -> dict[str, Any]:
             "opening": str(charges.buffer.opening),
             "contributions": str(charges.buffer.contributions),
             "draws": str(charges.buffer.draws),
+            "repayments": str(charges.buffer.repaid),
             "closing": str(charges.buffer.closing),
             "refused": [{"team": team, "reason": reason} for team, reason in charges.buffer.refused],
         },
+        "central": [{"component": each.component, "amount": str(each.amount)} for each in charges.central],
         "checks": [
             {"law": check.law, "left": plain(check.left), "right": plain(check.right), "holds": check.holds}
             for check in charges.checks
@@ -123,6 +117,36 @@ def feature_row(feature: FeatureQuality) -> dict[str, Any]:
         "correct_tasks": shown(feature.correct_tasks),
         "cost_per_correct_task": shown(feature.cost_per_correct_task),
     }
+
+
+def pool_row(pool: PoolSplit) -> dict[str, Any]:
+    """A pool's amount, with what earlier pools fed it, and where it went: to teams, on to later pools, to the platform."""
+    return {
+        "pool": pool.name,
+        "driver": pool.driver,
+        "amount": str(pool.amount),
+        "parts": _by_name(pool.parts),
+        "fed": _by_name(pool.fed),
+        "platform": str(pool.residual),
+    }
+
+
+def idle_row(idle: IdleCost) -> dict[str, Any]:
+    """What a reservation's idle hours cost, and who bears it; the holder of a shared pool is empty."""
+    return {
+        "gpu_sku": idle.gpu_sku,
+        "holder": idle.holder,
+        "reserved_hours": plain(idle.reserved),
+        "used_hours": plain(idle.used),
+        "idle_hours": plain(idle.idle),
+        "amount": str(idle.amount),
+        "parts": _by_name(idle.parts),
+        "platform": str(idle.residual),
+    }
+
+
+def _by_name(parts: Mapping[str, Money]) -> dict[str, str]:
+    return {name: str(part) for name, part in sorted(parts.items())}
 
 
 def invoice_row(document: Invoice) -> dict[str, Any]:

@@ -2,6 +2,9 @@
 
 One row a charge line: its cost is its quantity x its unit price, rounded once. The organisation's platform is the provider,
 the team is the sub account. Our own words are `x_` columns, as the specification asks; `x_Components` is the line's split.
+
+What is given back or borne by the fund is a Credit. A premium, and an instalment of a draw that was lent, is no quantity of
+anything consumed, so it is an Adjustment; it keeps its item and model. Idle capacity is Usage of which nothing was consumed.
 """
 
 from __future__ import annotations
@@ -19,7 +22,12 @@ COLUMNS = (
     "x_WorkloadType",
 )  # fmt: skip
 UNITS = {"action": "Actions", "gpu_hour": "Hours", "GB": "GB", "GiB": "GiB", "seat": "Seats", "month": "Months"}
-_PURCHASES = frozenset({"seat", "shared"})
+_CATEGORIES = {
+    "seat": "Purchase", "shared": "Purchase", "coverage_premium": "Adjustment", "freshness_premium": "Adjustment",
+    "buffer_repayment": "Adjustment", "coverage_credit": "Credit", "buffer_draw": "Credit",
+}  # fmt: skip
+_FREQUENCIES = {"Usage": "Usage-Based", "Purchase": "Recurring"}
+_PRICED = frozenset({"Usage", "Purchase"})
 
 
 def focus_csv(charges: MonthCharges, organisation: Organisation) -> bytes:
@@ -31,23 +39,24 @@ def focus_csv(charges: MonthCharges, organisation: Organisation) -> bytes:
 
 def _cells(line: ChargeLine, account: tuple[str, ...]) -> tuple[str, ...]:
     key = line.key
-    purchase = key.kind in _PURCHASES
-    metered = not purchase and line.unit != "month"
+    category = _CATEGORIES.get(key.kind, "Usage")
+    metered = category == "Usage" and line.unit != "month" and key.kind != "gpu_idle"
+    named = key.item if category in _PRICED else " ".join(filter(None, (key.kind.replace("_", " "), key.feature, key.item)))
     unit, quantity, price, cost = UNITS[line.unit], plain(line.quantity), plain(line.unit_price), str(line.amount)
     # a shared line charges its team's part: its unit price is that of the gross, so it is no price of this cost (rule C1)
-    priced = price if line.funding == "consumer" else ""
+    priced = price if line.funding == "consumer" and category in _PRICED else ""
     return (
         *(cost,) * 4,
         *account,
-        "Purchase" if purchase else "Usage",
+        category,
         "",
-        " ".join(filter(None, (key.item or key.kind, key.model))),
-        "Recurring" if purchase else "Usage-Based",
+        " ".join(filter(None, (named or key.kind, key.model))),
+        _FREQUENCIES.get(category, "One-Time"),
         quantity if metered else "",
         unit if metered else "",
-        "Standard",
-        quantity,
-        unit,
+        "Standard" if category in _PRICED else "",
+        quantity if category in _PRICED else "",
+        unit if category in _PRICED else "",
         priced,
         priced,
         key.item,

@@ -80,7 +80,7 @@ def unit_price(price: Decimal, currency: str) -> str:
     return plain(rounded_places(price, 12), minor_digits(currency))
 
 
-def cost(exact: Decimal, currency: str) -> str:
+def cost(exact: Number, currency: str) -> str:
     """An unrounded cost, shown at the currency's places."""
     places = minor_digits(currency)
     return plain(rounded_places(exact, places), places)

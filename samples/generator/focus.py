@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 
-from generator.world import BUCKETS, PROVIDER_RATES, Dice, Meter, Month, stamp
+from generator.world import BUCKETS, Dice, Meter, Month, provider_rate, stamp
 
 COLUMNS = (
     "AvailabilityZone", "BilledCost", "BillingAccountId", "BillingAccountName", "BillingAccountType", "BillingCurrency",
@@ -64,7 +64,7 @@ def model_bill(month: Month, meter: Meter) -> Iterator[dict[str, str]]:
     for (date, model, bucket), tokens in sorted(meter.tokens.items()):
         if not date.startswith(f"{month[0]}-{month[1]:02d}"):
             continue
-        rate, meter_name = Decimal(PROVIDER_RATES[model][BUCKETS.index(bucket)]), BUCKET_METERS[BUCKETS.index(bucket)]
+        rate, meter_name = provider_rate(model, bucket, month[1]), BUCKET_METERS[BUCKETS.index(bucket)]
         if date == "2026-07-14" and (model, bucket) == ("chat-large", "output_tokens"):
             rate = Decimal("12.40")  # a day at another rate
         if date == "2026-08-20" and model == "embed-small":
@@ -114,7 +114,7 @@ PACK = {
 
 
 def cloud_bill(month: Month, seed: int) -> Iterator[dict[str, str]]:
-    """A bill that is passed through at cost: by the day, with speech hours that were paid for in advance in July."""
+    """A bill that is passed through at cost: by the day, with speech hours that are paid for a quarter in advance."""
     dice = Dice(seed, "cloud", month[1])
     for day in range(1, month[2] + 1):
         for account, name, service, tenths, tags in USED:
@@ -133,7 +133,7 @@ def cloud_bill(month: Month, seed: int) -> Iterator[dict[str, str]]:
             yield row
     shared = {"SubAccountId": "4199-00", "SubAccountName": "shared-services"}
     speech = {"ServiceCategory": "AI and Machine Learning", "ServiceName": "Speech to Text"}
-    if month[1] == 7:
+    if month[1] in (7, 10):
         bought = charge_row(
             month, 1, Decimal(3000), Decimal("0.7200"), **shared, **speech, **PACK, ChargeCategory="Purchase",
             ChargeDescription="Speech pack, 3,000 hours", ChargeFrequency="One-Time", PricingUnit="Hours",

@@ -10,7 +10,7 @@ from decimal import Decimal
 from hashlib import sha256
 from typing import Any
 
-from generator.world import BUCKETS, Dice, Meter, Month, provider_cost
+from generator.world import BUCKETS, Dice, Meter, Month, provider_cost, summed
 
 
 @dataclass(frozen=True)
@@ -58,7 +58,7 @@ def record(key: Key, when: datetime, dice: Dice, meter: Meter) -> dict[str, Any]
         "request_id": ("req_failed_" if failed else "chatcmpl-") + dice.hex(16),
         "call_type": key.call_type,
         "api_key": sha256(f"kestrel {key.alias}".encode()).hexdigest(),
-        "spend": sum((provider_cost(key.model, bucket, tokens[bucket]) for bucket in BUCKETS), Decimal(0)),
+        "spend": sum((provider_cost(key.model, bucket, tokens[bucket], when.month) for bucket in BUCKETS), Decimal(0)),
         **counts,
         "startTime": when.isoformat(timespec="milliseconds").replace("+00:00", "Z"),
         "endTime": ended.isoformat(timespec="milliseconds").replace("+00:00", "Z"),
@@ -88,7 +88,8 @@ def record(key: Key, when: datetime, dice: Dice, meter: Meter) -> dict[str, Any]
 
 def records_of(month: Month, seed: int, meter: Meter, scale: int) -> list[dict[str, Any]]:
     dice = Dice(seed, "gateway", month[1])
-    records = [record(key, dice.moment(month), dice, meter) for key in KEYS for _ in range(key.records * scale)]
+    counts = {key: key.records * scale // (1 if key.alias.startswith("sales") else summed(month)) for key in KEYS}
+    records = [record(key, dice.moment(month), dice, meter) for key, count in counts.items() for _ in range(count)]
     return sorted(records, key=lambda record: (record["startTime"], record["request_id"]))
 
 

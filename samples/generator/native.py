@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
-from generator.world import BUCKETS, HOSTED, Dice, Meter, Month, stamp
+from generator.world import BUCKETS, HOSTED, Dice, Meter, Month, stamp, summed
 
 COLUMNS = (
     "usage_id", "ts", "team", "cost_center", "workload_type", "model", "provider", "feature", "action", "requests", *BUCKETS,
@@ -19,6 +19,8 @@ COST_CENTERS = {
     "route-planning": "cc-2110", "customs-docs": "cc-2130", "pricing-science": "cc-2140", "sales-enablement": "cc-2150",
     "warehouse-vision": "cc-2160", "people-ops": "cc-2170", "ai-platform": "cc-2000",
 }  # fmt: skip
+AGENT_RUNS = 110
+REGISTERED_FROM = (2026, 10)
 CARE_MOVED = datetime(2026, 8, 17, tzinfo=UTC)
 
 
@@ -37,6 +39,13 @@ class Stream:
     @property
     def workload_type(self) -> str:
         return "evaluation" if self.action in ("eval_run", "judge_call", "baseline_run") else "inference"
+
+    def in_month(self, month: Month) -> Stream:
+        """The same requests in fewer rows where they are summed up; and twice the evaluation from then on."""
+        rows = summed(month)
+        more = 2 * rows if rows > 1 and self.action == "eval_run" else rows
+        low, high = self.requests
+        return replace(self, rows=self.rows // rows, requests=(low * more, high * more))
 
 
 STREAMS = (
@@ -63,7 +72,11 @@ STREAMS = (
     Stream("", "reply-drafts", "chat_call", "reason-mid", 12, (200, 700), (2000, 1500, 200, 350)),
     Stream("growth-lab", "", "chat_call", "chat-large", 14, (200, 600), (1400, 1000, 100, 380)),
 )
-ARCHIVE = Stream("pricing-science", "quote-model", "chat_call", "llama-3-70b", 190, (7000, 16000), (1100, 0, 0, 260))
+# What happens in one month only: pricing scores its archive again, customs reads nine years of declarations once more.
+BURSTS = {
+    8: Stream("pricing-science", "quote-model", "chat_call", "llama-3-70b", 190, (7000, 16000), (1100, 0, 0, 260)),
+    11: Stream("customs-docs", "document-extraction", "chat_call", "chat-small", 60, (110000, 230000), (1300, 500, 60, 320)),
+}
 
 # team, feature, workload, sku, accelerators, hours of a job, jobs a month, whether jobs are runs
 JOBS: tuple[tuple[str, str, str, str, int, tuple[int, int], int, bool], ...] = (
@@ -75,6 +88,17 @@ JOBS: tuple[tuple[str, str, str, str, int, tuple[int, int], int, bool], ...] = (
     ("pool:experiment-cluster", "", "training", "l40s", 2, (12, 22), 60, False),
     ("", "", "notebook", "l40s", 1, (4, 12), 18, False),
 )
+
+
+def columns(month: Month) -> tuple[str, ...]:
+    """From October the meters also say which registered prompt was run."""
+    return (*COLUMNS, "prompt_id") if month[:2] >= REGISTERED_FROM else COLUMNS
+
+
+def prompt(stream: Stream, when: datetime) -> dict[str, str]:
+    """The prompt of a feature that has one in the registry: those that chat with a provider's model."""
+    registered = stream.team and stream.feature and stream.action == "chat_call" and stream.model not in HOSTED
+    return {"prompt_id": f"{stream.feature}/3"} if registered and (when.year, when.month) >= REGISTERED_FROM else {}
 
 
 def cost_center(team: str, when: datetime, dice: Dice) -> str:
@@ -96,7 +120,8 @@ def action_row(stream: Stream, when: datetime, dice: Dice, meter: Meter) -> dict
         "ts": stamp(when), "team": stream.team, "cost_center": cost_center(stream.team, when, dice),
         "workload_type": stream.workload_type, "model": stream.model, "feature": stream.feature, "action": stream.action,
         "provider": "self-hosted" if stream.model in HOSTED else "cumulus" if stream.model else "", "requests": requests,
-        **tokens, "reasoning_tokens": tokens.get("output_tokens", 0) // 3 if stream.model == "reason-mid" else "",
+        **tokens, **prompt(stream, when),
+        "reasoning_tokens": tokens.get("output_tokens", 0) // 3 if stream.model == "reason-mid" else "",
         "status": dice.pick(("timeout", "error")) if failed else "success",
         "environment": "production" if stream.workload_type == "inference" else "ci",
         "cohort": dice.pick(("eu", "eu", "us", "apac")) if stream.feature else "",
@@ -136,9 +161,9 @@ def egress_rows(month: Month, dice: Dice, scale: int) -> Iterator[dict[str, Any]
             }  # fmt: skip
 
 
-def agent_rows(month: Month, dice: Dice, meter: Meter, scale: int) -> Iterator[dict[str, Any]]:
+def agent_rows(month: Month, dice: Dice, meter: Meter, runs: int) -> Iterator[dict[str, Any]]:
     """Runs of the route advisor: a root span that repeats its children's tokens, then the steps and calls themselves."""
-    for _ in range(110 * scale):
+    for _ in range(runs):
         start, trace, root, user = dice.moment(month), dice.hex(16), dice.hex(8), f"u{dice.between(100, 160)}"
         common = {
             "team": "route-planning", "workload_type": "inference", "feature": "route-advisor", "environment": "production",
@@ -170,16 +195,18 @@ def agent_rows(month: Month, dice: Dice, meter: Meter, scale: int) -> Iterator[d
 
 def rows_of(month: Month, seed: int, meter: Meter, scale: int) -> list[dict[str, Any]]:
     dice = Dice(seed, "native", month[1])
-    streams = (*STREAMS, ARCHIVE) if month[1] == 8 else STREAMS
+    burst = [BURSTS[month[1]]] if month[1] in BURSTS else []
+    streams = [*(each.in_month(month) for each in STREAMS), *burst]
     rows = [action_row(stream, dice.moment(month), dice, meter) for stream in streams for _ in range(stream.rows * scale)]
-    rows += [*job_rows(month, dice, scale), *egress_rows(month, dice, scale), *agent_rows(month, dice, meter, scale)]
+    runs = AGENT_RUNS * scale // (5 if summed(month) > 1 else 1)
+    rows += [*job_rows(month, dice, scale), *egress_rows(month, dice, scale), *agent_rows(month, dice, meter, runs)]
     rows.sort(key=lambda row: str(row["ts"]))  # stable: the spans of an agent run stay together
     return [{"usage_id": f"kf-{month[0]}{month[1]:02d}-{n:06d}", **row} for n, row in enumerate(rows, 1)]
 
 
 def with_blemishes(months: Sequence[list[dict[str, Any]]]) -> list[list[dict[str, Any]]]:
     """What exports are like: rows sent twice, rows that come a file late, and a few that no one can read."""
-    july, august, september = (list(rows) for rows in months)
+    july, august, september, *later = (list(rows) for rows in months)
     late = _alone(august)[-6:]  # the last of August are only in September's file
     august[:] = [*_alone(july)[-9:], *(row for row in august if row not in late)]  # and the last of July are sent again
     september[:0] = late
@@ -193,7 +220,7 @@ def with_blemishes(months: Sequence[list[dict[str, Any]]]) -> list[list[dict[str
     for number, (rows, change) in enumerate(odd, 1):
         place = 300 * number
         rows.insert(place, {**_alone(rows)[place], "usage_id": f"kf-odd-{number}", **change})
-    return [july, august, september]
+    return [july, august, september, *later]
 
 
 def _alone(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:

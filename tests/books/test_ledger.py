@@ -18,6 +18,7 @@ from pathlib import Path
 import pytest
 
 from finledger.books.ledger import InvoiceNumber, Ledger
+from finledger.core.history import History, flows_of
 from finledger.core.model import LoadedFile, MonthCharges, Part
 from finledger.core.problem import Busy, Refused
 from tests.books.ledger_months import AUGUST, JULY, SEPTEMBER, month_charges, price_book
@@ -169,13 +170,50 @@ def test_record_month__a_large_amount_stays_exact(ledger: Ledger) -> None:
     assert ledger.entries(JULY) == charges.entries
 
 
-def test_contributions__of_current_runs_before_the_month(ledger: Ledger) -> None:
+def test_flows__of_current_runs_before_the_month(ledger: Ledger) -> None:
     """Three teams at 0.42 each: 1.26 from July; a superseded run does not count twice; August is not before August."""
-    assert ledger.contributions(JULY) == 0
+    assert ledger.flows(JULY) == ()
     record(ledger, month_charges(JULY))
     record(ledger, month_charges(JULY, extra=5))
     record(ledger, month_charges(AUGUST, size=2))
-    assert [ledger.contributions(month) for month in (JULY, AUGUST, SEPTEMBER)] == [0, 126, 126 + 252]
+    paid = [History("USD", ledger.flows(month)).posted("buffer", (JULY, AUGUST)) for month in (JULY, AUGUST, SEPTEMBER)]
+    assert [sum(amount.minor for amount in by_team.values()) for by_team in paid] == [0, 126, 126 + 252]
+    assert ledger.flows(AUGUST) == flows_of(month_charges(JULY, extra=5).lines)
+
+
+def test_record_quarter__stands_beside_the_months_and_supersedes_itself(ledger: Ledger) -> None:
+    record(ledger, month_charges(JULY))
+    quarter = JULY.quarter()
+    for count, entries in enumerate((month_charges(JULY).entries[:1], month_charges(JULY).entries[:2]), start=1):
+        with ledger.write() as transaction:
+            transaction.record_quarter(quarter, "USD", (), entries)
+        assert len(ledger.entries(quarter)) == count
+    assert ledger.months() == (JULY,)
+    assert ledger.flows(AUGUST.next) == flows_of(month_charges(JULY).lines)
+
+
+def test_freeze_forecasts__the_first_ones_stay(ledger: Ledger) -> None:
+    assert ledger.frozen_forecasts(JULY) is None
+    for forecasts in ({"search": Decimal("400.00")}, {"search": Decimal("100.00"), "support": Decimal(1)}):
+        with ledger.write() as transaction:
+            transaction.freeze_forecasts(JULY, forecasts)
+    assert ledger.frozen_forecasts(JULY) == {"search": Decimal("400.00")}
+    with ledger.write() as transaction:
+        transaction.freeze_forecasts(AUGUST, {})
+    assert ledger.frozen_forecasts(AUGUST) == {}
+
+
+def test_open__a_ledger_of_version_1_gains_what_is_new(ledger: Ledger, path: Path) -> None:
+    record(ledger, month_charges(JULY))
+    with closing(sqlite3.connect(path)) as connection:
+        connection.execute("DROP TABLE frozen_forecasts")
+        connection.execute("UPDATE meta SET value = '1' WHERE key = 'schema_version'")
+        connection.commit()
+    again = Ledger.open(path)
+    assert (again.months(), again.frozen_forecasts(JULY)) == ((JULY,), None)
+    with again.write() as transaction:
+        transaction.freeze_forecasts(JULY, {"search": Decimal(1)})
+    assert "never changed" in attempt(path, "DELETE FROM frozen_forecasts")
 
 
 def test_write__an_exception_leaves_nothing(ledger: Ledger) -> None:
@@ -197,12 +235,13 @@ def full(ledger: Ledger, path: Path) -> Path:
         transaction.freeze_book("2026-Q3.v1", "a" * 64, "pricebooks/2026-Q3.yaml")
         transaction.record_month(month_charges())
         transaction.number_invoice("", "INV", 2026, JULY, "team-0")
+        transaction.freeze_forecasts(JULY, {"team-0": Decimal("10.00")})
     return path
 
 
 PROTECTED = (
-    "charge_lines", "components", "disclosures", "entries", "files", "frozen_books", "invoices", "parts", "postings", "runs",
-    "team_totals",
+    "charge_lines", "components", "disclosures", "entries", "files", "frozen_books", "frozen_forecasts", "invoices", "parts",
+    "postings", "runs", "team_totals",
 )  # fmt: skip
 
 

@@ -54,7 +54,7 @@ def test_new_books__what_is_commented_out_works(tmp_path: Path) -> None:
     (tmp_path / "finledger.yaml").write_text(live, encoding="utf-8")
     outcome = read_settings(tmp_path / "finledger.yaml", "finledger.yaml")
     assert outcome.problems == () and outcome.rows is not None
-    assert [pool.name for pool in outcome.rows.pools] == ["notebooks", "gpu-shared"]
+    assert [pool.name for pool in outcome.rows.pools] == ["network", "notebooks", "gpu-shared"]
     assert len(outcome.rows.rules) == 2 and outcome.rows.teams["search"].seats == {"assistant": 40}
 
 

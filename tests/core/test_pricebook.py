@@ -10,7 +10,8 @@ from typing import Literal
 import pytest
 
 from finledger.core.model import PriceBook, Uplift
-from finledger.core.pricebook import book_at, change_dates, stack, uplift_on
+from finledger.core.period import Month
+from finledger.core.pricebook import book_at, change_dates, holding, previous, stack, under, uplift_on
 
 D = Decimal
 BOOK = PriceBook(
@@ -92,3 +93,31 @@ def test_book_at__a_draft_changes_no_published_price() -> None:
     assert book_at((BOOK, draft), date(2026, 9, 1)) is BOOK
     assert change_dates((BOOK, draft)) == (date(2026, 7, 1), date(2026, 10, 1))
     assert book_at((draft,), date(2026, 9, 1)) is draft
+
+
+def test_under__the_book_holds_all_of_the_month_and_the_others_outside_of_it() -> None:
+    """August under the fourth quarter's book: the third's holds in July and September, and nothing changes inside August."""
+    later = replace(
+        BOOK, quarter="2026-Q4", effective_from=date(2026, 10, 1), effective_until=date(2027, 1, 1), published=None
+    )
+    mid = replace(BOOK, version=2, effective_from=date(2026, 8, 16))
+    books = under((BOOK, mid, later), later, Month(2026, 8))
+    days = [date(2026, 7, 31), date(2026, 8, 1), date(2026, 8, 31), date(2026, 9, 1), date(2026, 10, 1)]
+    held = [book_at(books, day) for day in days]
+    assert [book.name if book else "" for book in held] == [
+        "2026-Q3.v1",
+        "2026-Q4.v1",
+        "2026-Q4.v1",
+        "2026-Q3.v2",
+        "2026-Q4.v1",
+    ]
+    assert not [day for day in change_dates(books) if date(2026, 8, 1) < day < date(2026, 9, 1)]
+    assert under((BOOK,), BOOK, Month(2026, 7))[-1] == holding(BOOK, Month(2026, 7))
+
+
+def test_previous__the_book_in_force_the_day_before_or_the_last_that_was() -> None:
+    second = replace(BOOK, version=2, effective_from=date(2026, 8, 16), published=None)
+    assert previous((BOOK, second), date(2026, 10, 1)) == BOOK, "a draft lying beside a published book changes nothing"
+    assert previous((BOOK, replace(second, published=date(2026, 8, 1))), date(2026, 10, 1)) != BOOK
+    assert previous((BOOK,), date(2027, 1, 1)) == BOOK, "after a gap of a quarter"
+    assert previous((BOOK,), date(2026, 7, 1)) is None

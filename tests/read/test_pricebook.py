@@ -42,6 +42,13 @@ def book_file(folder: Path, name: str = "2026-Q3", **changed: str) -> Path:
     return path
 
 
+def with_actions(folder: Path, actions: str, eval: str) -> Path:
+    """A book with other actions, and with terms for evaluation."""
+    path = folder / "2026-Q3.yaml"
+    path.write_text(f"{BOOK.partition('actions:')[0]}actions: {actions}\neval: {eval}\n", encoding="utf-8")
+    return path
+
+
 def test_read_pricebook__a_draft_with_defaults(tmp_path: Path) -> None:
     path = book_file(tmp_path)
     outcome = read_pricebook(path, "pricebooks/2026-Q3.yaml")
@@ -72,6 +79,72 @@ def test_read_pricebook__half_a_price_is_none(tmp_path: Path) -> None:
     path = book_file(tmp_path, "x")
     path.write_text(BOOK.partition("actions:")[0] + f"actions: {action}\n", encoding="utf-8")
     assert [problem.code for problem in read_pricebook(path, "x").problems] == ["published-without-price"]
+
+
+def test_read_pricebook__scope_and_plan_of_a_class(tmp_path: Path) -> None:
+    """Shared classes are a team's domain unless the book says baseline; any class may say what was planned."""
+    actions = (
+        "{suite: {funding: shared, pricing: metered, scope: baseline, planned: 1200},"
+        " run: {funding: shared, pricing: metered}, call: {funding: consumer, pricing: metered, planned: 0}}"
+    )
+    book = read_pricebook(with_actions(tmp_path, actions, "{platform_share: 0.5}"), "x").rows
+    assert book is not None
+    found = [(each.scope, each.planned) for each in book.actions.values()]
+    assert found == [("baseline", 1200), ("domain", None), ("domain", 0)]
+
+
+@pytest.mark.parametrize(
+    ("eval", "split", "share"),
+    [
+        ("{platform_share: 0.40}", "line", Decimal("0.40")),
+        ("{platform_share: 0.50, split: pooled}", "pooled", Decimal("0.50")),
+        ("{platform_share: 0.50, split: by_component}", "by_component", Decimal("0.50")),
+        ("{split: by_component}", "by_component", None),
+    ],
+)
+def test_read_pricebook__how_evaluation_is_shared(tmp_path: Path, eval: str, split: str, share: Decimal | None) -> None:
+    outcome = read_pricebook(with_actions(tmp_path, "{run: {funding: shared, pricing: metered}}", eval), "x")
+    assert outcome.problems == () and outcome.rows is not None
+    assert (outcome.rows.eval_split, outcome.rows.platform_share) == (split, share)
+
+
+@pytest.mark.parametrize("eval", ["{split: line}", "{split: pooled}"])
+def test_read_pricebook__a_split_needs_its_share(tmp_path: Path, eval: str) -> None:
+    path = with_actions(tmp_path, "{run: {funding: shared, pricing: metered}}", eval)
+    assert [problem.code for problem in read_pricebook(path, "x").problems] == ["platform-share-missing"]
+
+
+@pytest.mark.parametrize(
+    ("terms", "expected"),
+    [
+        ("", ("grant", Decimal(0), False)),
+        (", settlement: grant", ("grant", Decimal(0), False)),
+        (", settlement: loan", ("loan", Decimal(1), False)),
+        (", settlement: mixed, loan_share: 0.25", ("mixed", Decimal("0.25"), False)),
+        (", settlement: mixed, loan_share: 0, above_threshold: true", ("mixed", Decimal(0), True)),
+    ],
+)
+def test_read_pricebook__how_a_draw_is_settled(tmp_path: Path, terms: str, expected: tuple[str, Decimal, bool]) -> None:
+    book = read_pricebook(book_file(tmp_path, buffer=f"{{cap_per_team_per_quarter: 5000.00{terms}}}"), "x").rows
+    assert book is not None and book.buffer is not None
+    assert (book.buffer.settlement, book.buffer.loan_share, book.buffer.above_threshold) == expected
+    assert (book.buffer.trigger, book.buffer.size) == (3, (Decimal("0.05"), Decimal("0.10")))
+
+
+@pytest.mark.parametrize(
+    ("terms", "codes"),
+    [
+        ("settlement: mixed", ["loan-share"]),
+        ("loan_share: 0.5", ["loan-share"]),
+        ("settlement: loan, loan_share: 1", ["loan-share"]),
+        ("settlement: mixed, loan_share: 1.5", ["not-a-share"]),
+        ("settlement: gift, loan_share: 0.5", ["not-one-of"]),
+        ("above_threshold: maybe", ["not-a-flag"]),
+    ],
+)
+def test_read_pricebook__settlements_that_do_not_fit(tmp_path: Path, terms: str, codes: list[str]) -> None:
+    outcome = read_pricebook(book_file(tmp_path, buffer=f"{{cap_per_team_per_quarter: 5000.00, {terms}}}"), "x")
+    assert [problem.code for problem in outcome.problems] == codes
 
 
 def test_read_pricebooks__versions_and_quarters_in_order(tmp_path: Path) -> None:
@@ -125,3 +198,7 @@ def test_pricebook_schema__names_every_key_with_a_description() -> None:
     for part in (schema, *schema["$defs"].values()):
         assert all(value.get("description") for value in part["properties"].values())
     assert set(schema["required"]) == {"pricebook", "version", "effective_from", "effective_until", "currency"}
+    parts = {name: set(part["properties"]) for name, part in schema["$defs"].items()}
+    assert {"scope", "planned"} <= parts["ActionText"] and {"platform_share", "split"} == parts["EvalText"]
+    assert {"settlement", "loan_share", "above_threshold"} <= parts["BufferText"]
+    assert schema["$defs"]["EvalText"]["properties"]["split"]["enum"] == ["line", "by_component", "pooled"]

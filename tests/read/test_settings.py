@@ -21,6 +21,7 @@ WHOLE = (
     HEAD
     + """\
 timezone: Europe/Berlin
+fiscal_year_start: 7
 unallocated: even
 passthrough_basis: billed
 buffer: {opening: 250.00}
@@ -76,6 +77,8 @@ def test_read_settings__every_key(tmp_path: Path) -> None:
     got = organisation(tmp_path, WHOLE, weights="weight,team\n2.5,support\n0,search\n")
     assert (got.books, got.currency, got.timezone) == ("Northwind", "USD", "Europe/Berlin")
     assert (got.platform_team, got.platform_cost_center, got.unallocated) == ("ai-platform", "cc-1000", "even")
+    assert (got.fiscal_year_start, str(Month(2026, 7).quarter(got.fiscal_year_start))) == (7, "2027-Q1")
+    assert organisation(tmp_path, HEAD).fiscal_year_start == 1
     assert (got.passthrough_basis, got.buffer_opening) == ("billed", Decimal("250.00"))
     search, support = got.teams["search"], got.teams["support"]
     assert search.cost_center == Dated(((date(2026, 1, 1), "cc-1"), (date(2026, 9, 1), "cc-2")))
@@ -84,7 +87,7 @@ def test_read_settings__every_key(tmp_path: Path) -> None:
     assert search.budget == {Month(2026, 7): Decimal("20000.00")}
     assert search.forecast == {Month(2026, 7): Decimal("18000.5")}
     assert search.owner == Dated.always("search-leads")
-    assert str(search.source) == "finledger.yaml:9"
+    assert str(search.source) == "finledger.yaml:10"
     assert (support.cost_center, support.stage) == (Dated.always("4822"), Dated.always("showback"))
 
 
@@ -99,7 +102,7 @@ def test_read_settings__pools_rules_sources_accounts(tmp_path: Path) -> None:
     assert (first.number, first.when) == (1, {"source": ("litellm",), "tag": ("eval:*", "test:*")})
     assert (second.when, second.start, second.until) == ({"team": ("",)}, date(2026, 7, 1), date(2026, 8, 1))
     assert third.set == {"team": "ai-platform", "workload_type": "evaluation"}
-    assert str(third.source) == "finledger.yaml:29"
+    assert str(third.source) == "finledger.yaml:30"
     assert (got.role("litellm"), got.role("openai-costs"), got.role("focus")) == ("charge", "reconcile", "charge")
     assert got.sources["litellm"].inclusive and not got.sources["openai-costs"].inclusive
     assert got.accounts["buffer_fund"] == Account("buffer_fund", "Burst reserve", "Liabilities")
@@ -132,6 +135,11 @@ def test_read_settings__everything_wrong_at_once(tmp_path: Path) -> None:
         ("rule-unknown-team", 12),
         ("unknown-key", 13),
     ]
+
+
+@pytest.mark.parametrize("start", ["0", "13", "2026-07", "July", "1.0", "07"])
+def test_read_settings__a_fiscal_year_starts_in_a_month(tmp_path: Path, start: str) -> None:
+    assert codes(read(tmp_path, HEAD + f"fiscal_year_start: {start}\n")) == [("not-a-month-number", 4)]
 
 
 def test_read_settings__lines_behind_a_wrong_rule_are_right(tmp_path: Path) -> None:
@@ -175,4 +183,6 @@ def test_settings_schema__names_every_key_with_a_description() -> None:
     assert schema["required"] == ["books", "currency", "platform"]
     assert schema["additionalProperties"] is False
     assert schema["$defs"]["RuleText"]["properties"].keys() == {"when", "set", "from", "until"}
+    start = schema["properties"]["fiscal_year_start"]
+    assert (start["type"], start["minimum"], start["maximum"]) == ("integer", 1, 12)
     assert json.loads(json.dumps(schema)) == schema

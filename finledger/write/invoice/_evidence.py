@@ -11,10 +11,14 @@ from collections.abc import Sequence
 from html.parser import HTMLParser
 
 from finledger.core.problem import Refused
+from finledger.write.invoice._hiding import Element, Hiding, shown_markdown
 from finledger.write.invoice._view import View
 from finledger.write.templates import Templates
 
 Table = list[list[str]]
+_VOID = frozenset(
+    {"area", "base", "br", "col", "embed", "hr", "img", "input", "link", "meta", "source", "track", "wbr"}
+)  # fmt: skip
 
 
 def require_quality(tables: Sequence[Table], view: View, templates: Templates, template: str) -> None:
@@ -22,7 +26,8 @@ def require_quality(tables: Sequence[Table], view: View, templates: Templates, t
     if any(_shows(table, view) for table in tables):
         return
     columns = ", ".join(view.quality_columns)
-    raise _refusal(templates, template, f"the document must show the quality table ({columns}) with a row for each feature")
+    message = f"the document must show the quality table ({columns}) with a row for each feature, and hide none of it"
+    raise _refusal(templates, template, message)
 
 
 def require_pro_forma(shown: str, view: View, templates: Templates, template: str) -> None:
@@ -52,19 +57,20 @@ def _flat(text: str) -> str:
 
 
 class _Tables(HTMLParser):
-    """The tables of an HTML page, as a browser without styles would show them; scripts, styles and comments are not."""
+    """The tables of an HTML page, as a reader sees them: scripts, styles, comments and what is hidden are left out."""
 
-    def __init__(self) -> None:
+    def __init__(self, page: str) -> None:
         super().__init__(convert_charrefs=True)
         self.tables: list[Table] = []
         self.text: list[str] = []
         self._cell: list[str] | None = None
-        self._silent = 0
+        self._open: list[Element] = []
+        self._hiding = Hiding(page)
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        if tag in ("script", "style", "template"):
-            self._silent += 1
-        elif tag == "table":
+        if tag not in _VOID:
+            self._open.append(self._hiding.opened(tag, {name: value or "" for name, value in attrs}, self._open))
+        if tag == "table":
             self.tables.append([])
         elif tag == "tr" and self.tables:
             self.tables[-1].append([])
@@ -72,14 +78,15 @@ class _Tables(HTMLParser):
             self._cell = []
 
     def handle_endtag(self, tag: str) -> None:
-        if tag in ("script", "style", "template"):
-            self._silent = max(0, self._silent - 1)
-        elif tag in ("td", "th") and self._cell is not None:
+        if any(element.tag == tag for element in self._open):
+            while self._open.pop().tag != tag:
+                pass
+        if tag in ("td", "th") and self._cell is not None:
             self.tables[-1][-1].append("".join(self._cell))
             self._cell = None
 
     def handle_data(self, data: str) -> None:
-        if self._silent:
+        if self._open and self._open[-1].hidden:
             return
         self.text.append(data)
         if self._cell is not None:
@@ -88,7 +95,7 @@ class _Tables(HTMLParser):
 
 def read_html(page: str) -> tuple[list[Table], str]:
     """(tables, all text) of a page."""
-    parser = _Tables()
+    parser = _Tables(page)
     parser.feed(page)
     parser.close()
     return parser.tables, "".join(parser.text)
@@ -98,7 +105,7 @@ def read_markdown(page: str) -> list[Table]:
     """The tables of a Markdown page, cells still escaped: runs of lines that begin with a bar."""
     tables: list[Table] = []
     inside = False
-    for line in page.splitlines():
+    for line in shown_markdown(page).splitlines():
         if line.startswith("|"):
             if not inside:
                 tables.append([])

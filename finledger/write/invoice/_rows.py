@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Container, Iterable
+
 from finledger.core.model import ChargeLine, Disclosure, FeatureQuality, Invoice, LineKey
 from finledger.core.money import Money, significant, total
+from finledger.core.quality import PREMIUMS
 from finledger.write import text
 from finledger.write.invoice import _words as words
+
+DRAW = ("buffer_draw",)
 
 
 def lines_by_feature(invoice: Invoice) -> list[tuple[str, Money, tuple[ChargeLine, ...]]]:
@@ -17,6 +22,24 @@ def lines_by_feature(invoice: Invoice) -> list[tuple[str, Money, tuple[ChargeLin
         (feature_name(feature), total((line.amount for line in grouped[feature]), invoice.currency), tuple(grouped[feature]))
         for feature in sorted(grouped, key=lambda name: not name)
     ]
+
+
+def rows_of(lines: Iterable[ChargeLine]) -> list[tuple[ChargeLine, ...]]:
+    """The lines as a person reads them: each on a row, but the premiums on them in one row of each kind, at the end."""
+    rows: list[tuple[ChargeLine, ...]] = []
+    grouped: dict[str, list[ChargeLine]] = {}
+    for line in lines:
+        if line.key.kind in PREMIUMS:
+            grouped.setdefault(line.key.kind, []).append(line)
+        else:
+            rows.append((line,))
+    return [*rows, *(tuple(grouped[kind]) for kind in PREMIUMS if kind in grouped)]
+
+
+def charged_by_kind(invoice: Invoice, kinds: Container[str], feature: str | None = None) -> Money:
+    """What the lines of these kinds come to, of the whole document or of one feature."""
+    chosen = (line for line in invoice.lines if line.key.kind in kinds and feature in (None, line.key.feature))
+    return total((line.amount for line in chosen), invoice.currency)
 
 
 def charged_by_feature(invoice: Invoice) -> list[tuple[str, Money, FeatureQuality | None]]:
@@ -48,8 +71,14 @@ def quality_texts(record: FeatureQuality | None, currency: str) -> tuple[str, st
     )
 
 
-def evidence(record: FeatureQuality | None, charged: Money) -> str:
-    """What stands behind a feature's figures: its tasks, its multiplier, and other teams' part of it."""
+def evidence(feature: str, record: FeatureQuality | None, charged: Money, invoice: Invoice) -> str:
+    """What stands behind a feature's figures: its tasks, its multiplier, and other teams' part of it.
+
+    What has no feature says how much of it is the bursting buffer's.
+    """
+    if not feature:
+        draw = charged_by_kind(invoice, DRAW)
+        return f"of which buffer draw {text.money(draw)}" if draw else ""
     if record is None:
         return ""
     said = []

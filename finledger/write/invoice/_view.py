@@ -11,6 +11,7 @@ from fractions import Fraction
 
 from finledger.core.model import ChargeLine, Disclosure, FeatureQuality, Invoice, LineKey
 from finledger.core.money import Money, total
+from finledger.core.quality import PREMIUMS
 from finledger.write import text
 from finledger.write.invoice import _words as words
 from finledger.write.invoice._rows import (
@@ -21,7 +22,9 @@ from finledger.write.invoice._rows import (
     item_name,
     lines_by_feature,
     quality_texts,
+    rows_of,
 )
+from finledger.write.invoice._sections import Section, bill_parts, sections
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,6 +98,30 @@ class DisclosureRow:
 
 
 @dataclass(frozen=True, slots=True)
+class SectionRow:
+    """`fine` explains the row, and stands under its first cell."""
+
+    cells: tuple[str, ...]
+    fine: str = ""
+    strong: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class SectionView:
+    """A table that explains the bill, with what it says above it; its columns are figures but for the first.
+
+    `memo`: no part of the total. `name` is a word for links and styles.
+    """
+
+    name: str
+    title: str
+    says: str
+    columns: tuple[str, ...]
+    rows: tuple[SectionRow, ...]
+    memo: bool
+
+
+@dataclass(frozen=True, slots=True)
 class View:
     """A document, in the order in which it is read. `pro_forma` is the watermark's text, empty on an invoice.
 
@@ -117,6 +144,7 @@ class View:
     quality: tuple[QualityRow, ...]
     facts: tuple[tuple[str, str], ...]
     features: tuple[FeatureLines, ...]
+    sections: tuple[SectionView, ...]
     components: tuple[ComponentRow, ...]
     disclosures: tuple[DisclosureRow, ...]
     disclosed: DisclosureRow
@@ -145,12 +173,13 @@ def view(invoice: Invoice) -> View:
         total=text.money(invoice.total),
         bill=_bill(invoice),
         quality_columns=words.QUALITY_COLUMNS,
-        quality=tuple(_quality_row(*row, invoice.currency) for row in charged_by_feature(invoice)),
+        quality=tuple(_quality_row(*row, invoice) for row in charged_by_feature(invoice)),
         facts=_facts(invoice),
         features=tuple(
-            FeatureLines(name, text.money(subtotal), tuple(_line(line, invoice, gross_by_key) for line in lines))
+            FeatureLines(name, text.money(subtotal), tuple(_row(row, invoice, gross_by_key) for row in rows_of(lines)))
             for name, subtotal, lines in lines_by_feature(invoice)
         ),
+        sections=tuple(_section(each) for each in sections(invoice)),
         components=tuple(_component(name, amount) for name, amount in invoice.components),
         disclosures=tuple(_disclosure(disclosure) for disclosure in invoice.disclosures),
         disclosed=_disclosed(invoice),
@@ -163,19 +192,34 @@ def view(invoice: Invoice) -> View:
     )
 
 
-def _line(line: ChargeLine, invoice: Invoice, gross_by_key: dict[LineKey, Disclosure]) -> LineRow:
-    key = line.key
+def _row(lines: tuple[ChargeLine, ...], invoice: Invoice, gross_by_key: dict[LineKey, Disclosure]) -> LineRow:
+    """A line as a row, or the premiums on a feature's lines as one."""
+    line, key = lines[0], lines[0].key
+    if key.kind in PREMIUMS:
+        each = "see the price of quality" if len(lines) == 1 else f"{len(lines)} lines, see the price of quality"
+        amount = total((premium.amount for premium in lines), invoice.currency)
+        line_id = line.line_id if len(lines) == 1 else ""
+        return LineRow(line_id, words.KINDS[key.kind].capitalize(), "", "", "", "", "", text.money(amount), (each,))
+    counted = key.kind not in words.AMOUNTS
     return LineRow(
         line_id=line.line_id,
         item=item_name(key),
         model=text.shown(key.model),
         workload_type=text.shown(key.workload_type),
-        quantity=text.plain(line.quantity),
-        unit=words.UNITS.get(line.unit, text.shown(line.unit)),
-        unit_price=text.unit_price(line.unit_price, invoice.currency),
+        quantity=text.plain(line.quantity) if counted else "",
+        unit=words.UNITS.get(line.unit, text.shown(line.unit)) if counted else "",
+        unit_price=text.unit_price(line.unit_price, invoice.currency) if counted else "",
         amount=text.money(line.amount),
         details=details(line, invoice, gross_by_key),
     )
+
+
+def _section(section: Section) -> SectionView:
+    rows = tuple(
+        SectionRow(tuple(text.money(cell) if isinstance(cell, Money) else cell for cell in row.cells), row.fine, row.strong)
+        for row in section.rows
+    )
+    return SectionView(section.name, section.title, section.says, section.columns, rows, section.memo)
 
 
 def _component(component: str, amount: Money) -> ComponentRow:
@@ -184,8 +228,11 @@ def _component(component: str, amount: Money) -> ComponentRow:
 
 
 def _bill(invoice: Invoice) -> tuple[BillRow, ...]:
-    rows = [BillRow("Budget", "none set" if invoice.budget is None else text.money(invoice.budget))]
+    rows = [BillRow(label, text.money(amount)) for label, amount in bill_parts(invoice)]
     rows.append(BillRow("Charged", text.money(invoice.total), strong=True))
+    if invoice.total.minor < 0:
+        rows.append(BillRow("To be credited", text.money(-invoice.total), strong=True))
+    rows.append(BillRow("Budget", "none set" if invoice.budget is None else text.money(invoice.budget)))
     if invoice.variance is not None and invoice.budget is not None:
         share = text.percent(Fraction(invoice.variance.minor, invoice.budget.minor), 1) if invoice.budget else ""
         rows.append(BillRow("Variance", text.signed(invoice.variance), f"{share} of the budget" if share else ""))
@@ -196,9 +243,9 @@ def _bill(invoice: Invoice) -> tuple[BillRow, ...]:
     return tuple(rows)
 
 
-def _quality_row(feature: str, charged: Money, record: FeatureQuality | None, currency: str) -> QualityRow:
-    coverage, freshness, cost = quality_texts(record, currency)
-    return QualityRow(feature_name(feature), text.money(charged), coverage, freshness, cost, evidence(record, charged))
+def _quality_row(feature: str, charged: Money, record: FeatureQuality | None, invoice: Invoice) -> QualityRow:
+    said = evidence(feature, record, charged, invoice)
+    return QualityRow(feature_name(feature), text.money(charged), *quality_texts(record, invoice.currency), said)
 
 
 def _facts(invoice: Invoice) -> tuple[tuple[str, str], ...]:

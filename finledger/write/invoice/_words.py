@@ -27,7 +27,7 @@ COMPONENTS = {
     "passthrough": ("Pass-through", "providers' cost charged on as it is"),
     "seat": ("Seats", "seats at their monthly fee"),
     "buffer_draw": ("Buffer draw", "borne by the bursting buffer instead of the team"),
-    "buffer_true_up": ("Buffer true-up", "settlement of the bursting buffer at the quarter's end"),
+    "buffer_true_up": ("Buffer true-up", "instalments of draws that were lent, and settlement at the quarter's end"),
     "buffer_rebate": ("Buffer rebate", "bursting buffer paid back at the quarter's end"),
     "shared": ("Shared pools", "the team's part of costs that several teams share"),
     "adjustment": ("Adjustments", "corrections of earlier documents"),
@@ -43,7 +43,10 @@ KINDS = {
     "freshness_premium": "freshness premium",
     "coverage_credit": "coverage credit",
     "buffer_draw": "buffer draw",
+    "buffer_repayment": "instalment of a buffer draw that was lent",
 }
+# Lines that are an amount and not a quantity at a price: their "1 month" would tell a reader nothing.
+AMOUNTS = frozenset({"coverage_premium", "freshness_premium", "coverage_credit", "buffer_draw", "buffer_repayment"})
 UNITS = {"gpu_hour": "GPU-hour"}
 BUCKETS = {
     "input_tokens": "input",
@@ -51,6 +54,24 @@ BUCKETS = {
     "cache_write_tokens": "cache write",
     "output_tokens": "output",
     "reasoning_tokens": "reasoning",
+}
+CAUSES = {
+    "backfill": "a backfill",
+    "evaluation_campaign": "an evaluation campaign",
+    "model_migration": "a model migration",
+    "research_exploration": "research and exploration",
+}
+SUBSIDIES = {
+    "harness": "Evaluation harness",
+    "judge": "Judge models",
+    "labelling": "Labelling",
+    "trace_capture": "Trace capture",
+}
+CENTRAL = {
+    "eval": ("Evaluation", "all evaluation at the price book's prices"),
+    "overhead": ("Overhead", "what the price book would have put on the usage that was charged"),
+    "registry": ("Registry", "what the price book would have put on the usage that was charged"),
+    "buffer": ("Bursting buffer", "the surcharge that the price book would have put on"),
 }
 
 
@@ -66,7 +87,7 @@ def sentence(invoice: Invoice) -> str:
     would = invoice.kind == "statement"
     size = text.money(-invoice.total if invoice.total.minor < 0 else invoice.total)
     if invoice.total.minor < 0:
-        says = f"Team {team} {'would get' if would else 'gets'} back {size} {currency} for {month}"
+        says = f"Team {team} {'would be' if would else 'is to be'} credited {size} {currency} for {month}"
     elif invoice.total.minor == 0:
         says = f"Team {team} {'would owe' if would else 'owes'} nothing for {month}"
     else:

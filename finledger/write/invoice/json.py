@@ -21,6 +21,16 @@ components        [{component, amount}], the total's subtotals
 disclosures       [{line_id, posting_month, …, price_version, quantity, gross, platform_share, paid}]
 entry_ids         of the journal
 notes             as printed
+quality_terms     {target, floor, max_multiplier, slo, step, cap} of the premiums; null where the book has none
+buffer_terms      {trigger, cap_per_team_per_quarter, settlement, above_threshold}; null where the book has none
+quarter_end       last month in which a coverage premium of this quarter can be credited
+credited          [{feature, months}]: whose coverage premium is credited on this document
+draw              {cause, disclosure, requested, charges, forecast, low_balled, allowed, granted, reason}; null = none
+                  requested; `charges` before any draw, `forecast` the frozen one or what a low-balled one was lifted to;
+                  `reason` of a refusal: stage | no_forecast | threshold | cause | disclosure | cap | fund
+eval_share        {gross, teams, platform, subsidies, share} of all teams, a memo; `share` to 6 significant digits
+subsidies         [{component, amount, account}] of evaluation, paid by the platform, a memo
+central           [{component, amount}] not priced to teams, a memo
 """
 
 from __future__ import annotations
@@ -30,8 +40,8 @@ from collections.abc import Iterable
 from decimal import Decimal
 from fractions import Fraction
 
-from finledger.core.model import ChargeLine, Disclosure, FeatureQuality, Invoice, LineKey
-from finledger.core.money import Money, significant
+from finledger.core.model import ChargeLine, Disclosure, DrawDecision, FeatureQuality, Invoice, LineKey
+from finledger.core.money import Money, rounded_places, significant
 from finledger.write.invoice import _words as words
 from finledger.write.invoice._rows import charged_by_feature
 from finledger.write.templates import Templates
@@ -78,6 +88,57 @@ def fields(invoice: Invoice) -> dict[str, object]:
         "disclosures": [_disclosure(disclosure) for disclosure in invoice.disclosures],
         "entry_ids": list(invoice.entry_ids),
         "notes": list(invoice.notes),
+        **_beside(invoice),
+    }
+
+
+def _beside(invoice: Invoice) -> dict[str, object]:
+    """What stands beside the lines: the terms of premiums and draws, this team's draw, and the memos of all teams."""
+    quality, buffer, share = invoice.quality_terms, invoice.buffer_terms, invoice.eval_share
+    names = ("target", "floor", "max_multiplier", "slo", "step", "cap")
+    return {
+        "quality_terms": None if quality is None else {name: _exact(getattr(quality, name)) for name in names},
+        "buffer_terms": None
+        if buffer is None
+        else {
+            "trigger": _exact(buffer.trigger),
+            "cap_per_team_per_quarter": _exact(buffer.cap_per_team_per_quarter),
+            "settlement": buffer.settlement,
+            "above_threshold": buffer.above_threshold,
+        },
+        "quarter_end": None if invoice.quarter_end is None else str(invoice.quarter_end),
+        "credited": [{"feature": feature, "months": list(map(str, months))} for feature, months in invoice.credited],
+        "draw": _draw(invoice.draw),
+        "eval_share": None
+        if share is None
+        else {
+            "gross": _exact(share.gross),
+            "teams": _exact(share.teams),
+            "platform": _exact(share.platform),
+            "subsidies": _exact(share.subsidies),
+            "share": _exact(share.share),
+        },
+        "subsidies": [
+            {"component": cost.component, "amount": _exact(cost.amount), "account": cost.account}
+            for cost in invoice.subsidies
+        ],
+        "central": [{"component": each.component, "amount": _exact(each.amount)} for each in invoice.central],
+    }
+
+
+def _draw(draw: DrawDecision | None) -> dict[str, object] | None:
+    if draw is None:
+        return None
+    return {
+        "cause": draw.request.cause,
+        "disclosure": draw.request.disclosure,
+        "requested": _exact(draw.request.requested),
+        "charges": _exact(draw.charges),
+        "forecast": None if draw.forecast is None else _exact(rounded_places(draw.forecast, 12)),
+        "low_balled": draw.low_balled,
+        "allowed": _exact(draw.allowed),
+        "granted": _exact(draw.granted),
+        "reason": draw.reason,
     }
 
 

@@ -6,6 +6,7 @@ from dataclasses import replace
 
 from finledger.core.model import Invoice
 from finledger.write.invoice._evidence import read_markdown, require_pro_forma, require_quality
+from finledger.write.invoice._hiding import shown_markdown
 from finledger.write.invoice._view import QualityRow, View, view
 from finledger.write.templates import Templates, markdown
 
@@ -17,7 +18,7 @@ def render(invoice: Invoice, templates: Templates) -> bytes:
     document = view(invoice)
     page = templates.markdown(TEMPLATE, document=document)
     require_quality(read_markdown(page), _escaped(document), templates, TEMPLATE)
-    require_pro_forma(page, document, templates, TEMPLATE)
+    require_pro_forma(shown_markdown(page), document, templates, TEMPLATE)
     return page.encode("utf-8")
 
 

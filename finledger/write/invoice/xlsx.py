@@ -1,4 +1,4 @@
-"""A document as a workbook: Summary, Lines, Disclosures, Quality, Checks; every text stays text, whatever it begins with.
+"""A document as a workbook: Summary, Explained, Lines, Disclosures, Quality, Checks; every text stays text, whatever it begins with.
 
 A figure of up to 15 significant digits is a number, which is what a spreadsheet keeps; a longer one is text, exact. The
 Checks sheet adds the lines up again with the spreadsheet's own formulas.
@@ -20,6 +20,7 @@ from finledger.core.money import Money, minor_digits, rounded_places, significan
 from finledger.write import text
 from finledger.write.invoice import _words as words
 from finledger.write.invoice._rows import charged_by_feature, details, evidence, feature_name, item_name, quality_texts
+from finledger.write.invoice._sections import Row, bill_parts, sections
 from finledger.write.invoice._view import View, view
 from finledger.write.templates import Templates
 
@@ -36,6 +37,7 @@ _DISCLOSURE_COLUMNS = (
     ("Feature", 26), ("Item", 22), ("Model", 18), ("Quantity", 16), ("Gross", 16), ("Platform share", 16), ("Paid", 16),
     ("Line", 19),
 )  # fmt: skip
+_STRONG = ("Charged", "To be credited")
 Cell = str | Decimal | Money | None
 
 
@@ -50,6 +52,7 @@ def render(invoice: Invoice, templates: Templates) -> bytes:
         book.set_properties({"title": f"{document.title} {document.number}", "author": document.issuer, "created": issued})
         sheets = _Sheets(book, invoice, document)
         sheets.summary()
+        sheets.explained()
         sheets.lines()
         sheets.disclosures()
         sheets.quality()
@@ -156,16 +159,16 @@ class _Sheets:
         invoice = self.invoice
         sheet.write_string(row, 0, "The bill", self.section)
         self.header(sheet, row + 1, [(self.document.month, 0), (invoice.currency, 0)], [invoice.currency])
-        figures: list[tuple[str, Cell]] = [
-            ("Budget", "none set" if invoice.budget is None else invoice.budget),
-            ("Charged", invoice.total),
-            ("Variance", invoice.variance),
-        ]  # fmt: skip
+        figures: list[tuple[str, Cell]] = [*bill_parts(invoice), ("Charged", invoice.total)]
+        if invoice.total.minor < 0:
+            figures.append(("To be credited", -invoice.total))
+        figures.append(("Budget", "none set" if invoice.budget is None else invoice.budget))
+        figures.append(("Variance", invoice.variance))
         if invoice.forecast is not None:
             figures.append(("Forecast", invoice.forecast))
         for number, (label, figure) in enumerate(figures, row + 2):
-            self.put(sheet, number, 0, label, strong=label == "Charged")
-            self.put(sheet, number, 1, figure, strong=label == "Charged")
+            self.put(sheet, number, 0, label, strong=label in _STRONG)
+            self.put(sheet, number, 1, figure, strong=label in _STRONG)
         return row + 2 + len(figures)
 
     def _quality(self, sheet: Any, row: int, column: int) -> int:
@@ -178,7 +181,7 @@ class _Sheets:
             self.put(sheet, number, column + 1, charged)
             for offset, said in enumerate(quality_texts(record, self.invoice.currency), 2):
                 sheet.write_string(number, column + offset, said, self.right)
-            self.put(sheet, number, column + 5, evidence(record, charged))
+            self.put(sheet, number, column + 5, evidence(feature, record, charged, self.invoice))
         return row + 2 + len(rows)
 
     def _facts(self, sheet: Any, row: int) -> int:
@@ -201,6 +204,41 @@ class _Sheets:
         self.put(sheet, end, 0, "Total", strong=True)
         self.put(sheet, end, 1, self.invoice.total, strong=True)
         return end + 1
+
+    def explained(self) -> None:
+        """What explains the bill, one table below the other; the memos are no part of the total."""
+        explanations = sections(self.invoice)
+        if not explanations:
+            return
+        sheet = self.book.add_worksheet("Explained")
+        widest = max(len(section.columns) for section in explanations)
+        sheet.set_column(0, 0, 40)
+        sheet.set_column(1, widest - 1, 18)
+        sheet.set_column(widest, widest, 90)
+        sheet.set_landscape()
+        sheet.set_paper(9)
+        sheet.fit_to_pages(1, 0)
+        if self.document.pro_forma:
+            sheet.set_header(f"&C&B{self.document.pro_forma}")
+        sheet.set_footer(f"&L{self.document.title}&R&P / &N")
+        row = 0
+        for section in explanations:
+            sheet.write_string(row, 0, f"{section.title} (memo)" if section.memo else section.title, self.section)
+            sheet.merge_range(row + 1, 0, row + 1, widest, section.says, self.wrapped)
+            sheet.set_row(row + 1, 32)
+            for column, name in enumerate(section.columns):
+                sheet.write_string(row + 2, column, name, self.head_right if column else self.head)
+            for number, each in enumerate(section.rows, row + 3):
+                self._explanation(sheet, number, each, widest)
+            row += len(section.rows) + 4
+
+    def _explanation(self, sheet: Any, row: int, each: Row, widest: int) -> None:
+        for column, cell in enumerate(each.cells):
+            if column and cell and isinstance(cell, str):
+                sheet.write_string(row, column, cell, self.right)
+            else:
+                self.put(sheet, row, column, cell, strong=each.strong)
+        self.put(sheet, row, widest, each.fine)
 
     def lines(self) -> None:
         invoice = self.invoice

@@ -17,22 +17,22 @@ from decimal import Decimal
 
 from finledger.core.model import Account, JournalEntry
 from finledger.core.money import Money
-from finledger.core.period import Month
+from finledger.core.period import Month, Quarter
 
 
 @dataclass(frozen=True, slots=True)
 class Journal:
-    """A month's entries as they go into a file. `currency` is the books'; each posting names its own."""
+    """The entries of a month, or of a quarter's end, as they go into a file. `currency` is the books'; each posting names its own."""
 
     books: str
-    month: Month
+    period: Month | Quarter
     currency: str
     entries: tuple[JournalEntry, ...]
 
     def __post_init__(self) -> None:
         ids = [entry.entry_id for entry in self.entries]
         if len(set(ids)) != len(ids):
-            raise ValueError(f"two entries of {self.month} have the same id")
+            raise ValueError(f"two entries of {self.period} have the same id")
 
     @property
     def ordered(self) -> tuple[JournalEntry, ...]:

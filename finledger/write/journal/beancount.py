@@ -17,7 +17,7 @@ SUFFIX = ".beancount"
 
 def render(journal: Journal) -> bytes:
     lines = [
-        f'option "title" {_string(f"{journal.books}, {journal.month}")}',
+        f'option "title" {_string(f"{journal.books}, {journal.period}")}',
         *(f'option "operating_currency" "{currency}"' for currency in journal.currencies),
         'option "tolerance_multiplier" "0"',
         'option "booking_method" "STRICT"',

@@ -19,7 +19,7 @@ _MARKS = frozenset("-_./%&'+")
 
 
 def render(journal: Journal) -> bytes:
-    lines = [f"; {_text(journal.books)} {journal.month}", ""]
+    lines = [f"; {_text(journal.books)} {journal.period}", ""]
     for currency in journal.currencies:
         lines += [f"commodity {currency}", f"    format 1000.00000000 {currency}"]
     lines += ["", *(f"tag {tag}" for tag in _TAGS), ""]

@@ -91,11 +91,12 @@ def lines_of(name: str, content: bytes, folder: Path) -> list[Line]:
 def _html_lines(content: bytes, folder: Path) -> list[Line]:
     section = content.partition(b'<h2 id="lines">')[2].partition(b"</section>")[0]
     rows = [row for row in html_rows(section) if len(row) == 7 and LINE_ID.search(row[0])]
-    return [(LINE_ID.search(row[0])[0], *(_bare(row[column]) for column in (3, 5, 6))) for row in rows]  # type: ignore[index,misc]
+    counted = [row for row in rows if row[3]]  # a premium or a draw is an amount, and has no quantity
+    return [(LINE_ID.search(row[0])[0], *(_bare(row[column]) for column in (3, 5, 6))) for row in counted]  # type: ignore[index,misc]
 
 
 def _md_lines(content: bytes, folder: Path) -> list[Line]:
-    rows = [row for row in md_rows(content) if len(row) == 9 and LINE_ID.fullmatch(row[7])]
+    rows = [row for row in md_rows(content) if len(row) == 9 and LINE_ID.fullmatch(row[7]) and row[3]]
     return [(row[7], _bare(row[3]), _bare(row[5]), _bare(row[6])) for row in rows]
 
 

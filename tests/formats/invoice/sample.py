@@ -7,7 +7,20 @@ from datetime import date
 from decimal import Decimal
 from fractions import Fraction
 
-from finledger.core.model import ChargeLine, Disclosure, FeatureQuality, Invoice, LineKey
+from finledger.core.model import (
+    BufferTerms,
+    Central,
+    ChargeLine,
+    Disclosure,
+    DrawDecision,
+    DrawRequest,
+    EvalShare,
+    FeatureQuality,
+    Invoice,
+    LineKey,
+    PlatformCost,
+    QualityTerms,
+)
 from finledger.core.money import Money
 from finledger.core.period import Month
 
@@ -73,7 +86,7 @@ STEP = line(  # metered: 1/3 of a cent and a bit, shown to 12 places; 7,000 x 0.
     model="claude|`mid`", tokens={"cached_input_tokens": 9_000_000, "output_tokens": 1_200_000},
 )  # fmt: skip
 PREMIUM = line(  # 19.67 x 0.25
-    LONG, "agent_step", "coverage_premium", "19.67", "USD", "0.25", {"coverage_premium": usd("4.92")}, model="claude|`mid`"
+    LONG, "agent_step", "coverage_premium", "1", "month", "4.9175", {"coverage_premium": usd("4.92")}, model="claude|`mid`"
 )
 UNTRACKED = line(
     "autosuggest", "retrieval_call", "action", "12", "action", "0.0005", {"base": usd("0.01")}, model="embed-small"
@@ -111,6 +124,8 @@ def subtotals(lines: tuple[ChargeLine, ...]) -> tuple[tuple[str, Money], ...]:
     return tuple(sums.items())
 
 
+TERMS = QualityTerms(*map(Decimal, ("0.80", "0.20", "1.50", "0.90", "0.10", "0.35")))
+BUFFER = BufferTerms(Decimal(3), Decimal(900), (Decimal("0.05"), Decimal("0.10")))
 INVOICE = Invoice(
     number="2026-000017",
     kind="invoice",
@@ -135,6 +150,9 @@ INVOICE = Invoice(
     quality=QUALITY,
     entry_ids=("2026-07-0017", "2026-07-0018"),
     notes=("The price of gpt-large changed on 16 July.",),
+    quality_terms=TERMS,
+    buffer_terms=BUFFER,
+    quarter_end=Month(2026, 9),
 )
 STATEMENT = replace(
     INVOICE, number="2026-07-r-d-b", kind="statement", stage="showback", adopted=False, entry_ids=(), budget=None,
@@ -151,6 +169,46 @@ def only(*lines: ChargeLine, currency: str = "USD", **fields: object) -> Invoice
     )  # fmt: skip
 
 
+# A month with every kind of line that quality and the buffer make, in the second month of a quarter that ends in August.
+# The coverage of LONG is 0.5, so x 1.25 (halfway from 0.80 to 0.20, towards 1.50); three months in breach make x 1.30.
+MORE = line(LONG, "chat_call", "action", "10000", "action", "0.01", {"base": usd("100.00")}, model="gpt-large")
+BURST_LINES = (
+    CHAT,  # 1,112.30, base 930.00, surcharge 42.79
+    line(FORMULA, "", "coverage_credit", "1", "month", "-15.50", {"coverage_credit": usd("-15.50")}, workload_type=""),
+    STEP,  # 23.53, base 19.67, surcharge 0.91
+    MORE,  # 100.00, all of it base
+    PREMIUM,  # 19.67 x 0.25 = 4.9175
+    line(LONG, "chat_call", "coverage_premium", "1", "month", "25", {"coverage_premium": usd("25.00")}, model="gpt-large"),
+    line(  # 19.67 x 0.05 = 0.9835
+        LONG, "agent_step", "freshness_premium", "1", "month", "0.9835", {"freshness_premium": usd("0.98")}, model="mid"
+    ),
+    line(LONG, "chat_call", "freshness_premium", "1", "month", "5", {"freshness_premium": usd("5.00")}, model="gpt-large"),
+    line("", "", "buffer_draw", "1", "month", "-500.00", {"buffer_draw": usd("-500.00")}, workload_type=""),
+)  # fmt: skip
+# 1,112.30 - 15.50 + 23.53 + 100.00 + 29.92 + 5.98 = 1,256.23 before the draw, 3.14 times its forecast; 756.23 after it
+DRAW = DrawDecision(
+    DrawRequest(JULY, AWKWARD, "backfill", "Re-read *all*|documents"),
+    usd("1256.23"), Fraction(400), False, usd("856.23"), usd("500.00"),
+)  # fmt: skip
+BURST = replace(
+    only(*BURST_LINES),
+    number="2026-000019",
+    quality=(
+        replace(QUALITY[0], coverage=Decimal("0.85")),
+        replace(QUALITY[1], in_distribution=Decimal("0.7"), multiplier=Fraction(13, 10)),
+    ),
+    budget=usd("400.00"),
+    forecast=usd("400.00"),
+    quarter_end=Month(2026, 8),
+    credited=((FORMULA, (Month(2026, 6),)),),
+    draw=DRAW,
+    eval_share=EvalShare(usd("19.53"), usd("5.57"), usd("13.96"), usd("30.00")),  # 43.96 of 49.53 = 88.75 %
+    subsidies=(
+        PlatformCost(JULY, "labelling", Decimal("30.00"), "6200"),
+        PlatformCost(JULY, "judge", Decimal("12.00")),  # metered, too: not counted twice
+    ),
+    central=(Central("eval", usd("13.96")), Central("registry", usd("3.10"))),
+)
 CREDIT_NOTE = only(replace(POOL), number="2026-000018", adopted=False)
 YEN = only(
     line(FORMULA, "chat_call", "action", "123456789", "action", "1.5", {"base": Money(185185184, "JPY")}), currency="JPY"
@@ -161,6 +219,7 @@ NOTHING = only()
 ALL = {
     "invoice": INVOICE,
     "statement": STATEMENT,
+    "burst": BURST,
     "credit-note": CREDIT_NOTE,
     "yen": YEN,
     "dinar": DINAR,

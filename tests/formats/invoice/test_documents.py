@@ -19,6 +19,7 @@ from openpyxl import load_workbook
 from finledger.core.model import Invoice
 from finledger.core.problem import Misused
 from finledger.resources import shipped
+from finledger.write.invoice import _words as words
 from finledger.write.invoice import formats, render, suffix
 from finledger.write.templates import Templates
 from tests.formats.invoice import readings, sample
@@ -65,13 +66,14 @@ def test_formats__are_the_files_of_the_folder() -> None:
 # ── the same figures everywhere ─────────────────────────────────────────────────────────────────────────────────────────
 
 
-@pytest.mark.parametrize("document", ["invoice", "statement", "credit-note", "yen", "dinar", "huge"])
+@pytest.mark.parametrize("document", ["invoice", "statement", "burst", "credit-note", "yen", "dinar", "huge"])
 @pytest.mark.parametrize("name", FORMATS)
 def test_render__every_format_has_the_same_lines_and_total(
     document: str, name: str, rendered: Rendering, tmp_path: Path
 ) -> None:
     found = readings.lines_of(name, rendered(document, name), tmp_path)
-    lines = sample.ALL[document].lines
+    every = sample.ALL[document].lines
+    lines = [line for line in every if name in ("json", "xlsx") or line.key.kind not in words.AMOUNTS]
     assert [line[0] for line in found] == [line.line_id for line in lines]
     for line, (_, quantity, price, amount) in zip(lines, found, strict=True):
         assert Decimal(quantity) == line.quantity
@@ -88,20 +90,22 @@ def test_html__says_what_a_finance_director_asks_first(rendered: Rendering) -> N
         in page
     )
     rows = readings.html_rows(page.encode())
-    assert rows[:5] == [
+    assert rows[:7] == [
         ["July 2026", "USD"],
-        ["Budget", "2,500.00"],
+        ["Usage and services", "2,678.09"],
+        ["Price of quality", "4.92"],
         ["Charged", "2,683.01"],
+        ["Budget", "2,500.00"],
         ["Variance", "+183.017.3 % of the budget"],
         ["Forecast", "2,400.00"],
     ]
-    assert rows[5] == ["Feature", "Charged", "Coverage", "Freshness", "Cost per correct task"]
-    assert rows[6] == [
+    assert rows[7] == ["Feature", "Charged", "Coverage", "Freshness", "Cost per correct task"]
+    assert rows[8] == [
         "=1+1950 of 1,000 graded tasks correct, 90,000 tasks", "1,117.87", "85 %", "91.5 %", "0.0130094 USD",
     ]  # fmt: skip
-    assert rows[7][1:] == ["28.45", "50 %", "not tracked", "not measurable"]
-    assert rows[8] == ["autosuggest", "0.01", "not tracked", "not tracked", "not measurable"]
-    assert rows[9] == ["(no feature)", "1,536.68", "not tracked", "not tracked", "not measurable"]
+    assert rows[9][1:] == ["28.45", "50 %", "not tracked", "not measurable"]
+    assert rows[10] == ["autosuggest", "0.01", "not tracked", "not tracked", "not measurable"]
+    assert rows[11] == ["(no feature)", "1,536.68", "not tracked", "not tracked", "not measurable"]
     assert ["Usage", "what the models cost at the price book's rates", "954.34"] in rows  # 930 + 4.66 + 19.67 + 0.01
     assert ["Total", "19.53", "13.9671.5 %", "5.57"] in rows  # 11.13 + 8.40; 13.96 / 19.53 = 71.48 %
     judge = next(row for row in rows if row[0].startswith("judge_call"))
@@ -164,7 +168,7 @@ def test_pdf__every_page_of_a_statement_has_the_watermark(rendered: Rendering, t
 @pytest.mark.parametrize(
     ("document", "title", "sentence"),
     [
-        ("credit-note", "Credit note", "gets back 45.25 USD for July 2026; it has no budget"),
+        ("credit-note", "Credit note", "is to be credited 45.25 USD for July 2026; it has no budget"),
         ("nothing", "Invoice", "owes nothing for July 2026"),
         ("yen", "Invoice", "owes 185,185,184 JPY for"),
         ("dinar", "Invoice", "owes 0.001 KWD for"),
@@ -207,7 +211,7 @@ def test_render__two_entities_are_named_and_not_called_internal() -> None:
 
 def test_xlsx__sheets_numbers_and_checks(rendered: Rendering) -> None:
     book = load_workbook(BytesIO(rendered("invoice", "xlsx")))
-    assert book.sheetnames == ["Summary", "Lines", "Disclosures", "Quality", "Checks"]
+    assert book.sheetnames == ["Summary", "Explained", "Lines", "Disclosures", "Quality", "Checks"]
     amounts = [cell for cell in book["Lines"]["I"][1:]]
     assert all(cell.data_type == "n" and cell.number_format == "#,##0.00" for cell in amounts)
     assert amounts[-1].value == 2683.01
@@ -264,7 +268,7 @@ def test_html__markup_in_a_name_is_text() -> None:
 def test_md__a_reader_sees_the_names_as_they_are(rendered: Rendering) -> None:
     rows = readings.md_rows(rendered("invoice", "md"))
     assert ["Billed team", "R&D <b>"] in rows
-    assert [row[1] for row in rows if row[0] == "agent_step"] == ["claude|`mid`", "claude|`mid`"]
+    assert [row[1] for row in rows if row[0] == "agent_step"] == ["claude|`mid`"]
     hostile = "[x](http://evil.example) ![y](z) <img src=x> *a* _b_ ~~c~~ # d \\| e"
     page = render("md", replace(sample.INVOICE, team=hostile), Templates([shipped("templates")]))
     assert ["Billed team", hostile] in readings.md_rows(page)
@@ -325,7 +329,7 @@ def test_render__the_same_bytes_in_another_process() -> None:
     assert digests("1") == first
 
 
-@pytest.mark.parametrize("document", ["invoice", "statement"])
+@pytest.mark.parametrize("document", ["invoice", "statement", "burst"])
 @pytest.mark.parametrize("name", ["html", "json", "md"])
 def test_render__golden(document: str, name: str, rendered: Rendering, request: pytest.FixtureRequest) -> None:
     expected = HERE / "expected" / f"{document}{suffix(name)}"

@@ -92,6 +92,11 @@ TABLE = """<table><tr>{% for column in document.quality_columns %}<th>{{ column 
         f"<!-- {TABLE} -->",
         TABLE.replace("table>", "div>"),
         '{% extends "finledger/invoice.html.j2" %}{% block bill %}{% endblock %}',
+        f'<div style="display: none">{TABLE}</div>',
+        f"<section hidden>{TABLE}</section>",
+        f"<style>main .small td + td {{ font-size: 0 }}</style><main><br><div class='a small'>{TABLE}</div></main>",
+        f"<style>@media screen {{ p, #bought table {{ visibility:hidden }} }}</style><div id='bought'>{TABLE}</div>",
+        f"<template>{TABLE}</template>",
     ],
 )
 def test_html__a_template_without_the_quality_columns_is_refused(content: str, tmp_path: Path) -> None:
@@ -99,6 +104,26 @@ def test_html__a_template_without_the_quality_columns_is_refused(content: str, t
     assert problem.code == "template-incomplete"
     assert "quality table (Feature, Charged, Coverage, Freshness, Cost per correct task)" in problem.message
     assert str(problem.source) == "templates/invoice.html.j2"
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        f"<style>.watermark span, .other table {{ display: none }}</style><p hidden>x</p>{TABLE}",
+        f"<style>table {{ opacity: 0.9; font-size: 0.8rem }} td::after {{ display: none }}</style><br hidden>{TABLE}",
+        f"<style>/* table {{ display: none }} */ aside > table {{ display: none }}</style><main>{TABLE}</main>",
+    ],
+)
+def test_html__what_hides_something_else_is_no_reason_to_refuse(content: str, tmp_path: Path) -> None:
+    assert render("html", sample.INVOICE, own(tmp_path, "invoice.html.j2", content))
+
+
+@pytest.mark.parametrize("around", ["<!--\n\n{}\n\n-->", "```\n{}\n```", "<div hidden>\n\n{}\n\n</div>"])
+def test_md__a_quality_table_that_no_reader_sees_is_no_quality_table(around: str, tmp_path: Path) -> None:
+    shipped_text = (shipped("templates") / "invoice.md.j2").read_text()
+    start, end = shipped_text.index("{% block bill %}"), shipped_text.index("{% block facts %}")
+    hidden = shipped_text[:start] + around.format(shipped_text[start:end]) + shipped_text[end:]
+    assert refusal("md", own(tmp_path, "invoice.md.j2", hidden)).code == "template-incomplete"
 
 
 def test_html__the_quality_table_is_enough_for_an_invoice_but_not_for_a_statement(tmp_path: Path) -> None:

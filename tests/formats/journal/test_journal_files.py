@@ -66,7 +66,7 @@ def _thousand_chats(currency: str) -> Journal:
 
 
 def _write(journal: Journal, name: str, folder: Path) -> Path:
-    path = folder / f"{journal.month}{suffix(name)}"
+    path = folder / f"{journal.period}{suffix(name)}"
     path.write_bytes(render(name, journal))
     return path
 
@@ -145,7 +145,7 @@ def test_render__reads_back_as_the_ledger_has_it(name: str, currency: str) -> No
 @pytest.mark.parametrize("name", formats())
 def test_render__order_of_entries_does_not_matter(name: str) -> None:
     journal = _thousand_chats("USD")
-    turned = Journal(journal.books, journal.month, journal.currency, journal.entries[::-1])
+    turned = Journal(journal.books, journal.period, journal.currency, journal.entries[::-1])
     assert render(name, turned) == render(name, journal)
 
 

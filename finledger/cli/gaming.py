@@ -1,0 +1,78 @@
+"""What looks arranged in a month: draws, forecasts, evaluation, coverage and labels, each with its figures.
+
+Looks for draws just above the buffer's trigger, forecasts set low, production relabelled as evaluation, coverage that
+reaches its target only when the premium comes back, and calls moved to an unlabelled path. A flag is a question for a
+person, not a verdict: nothing is charged or refused by it. What the books do not hold is said to be not measurable.
+
+Example: finledger gaming --month 2026-08
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+from finledger.cli._options import AnyMonth, AnyQuarter, Books, Format, Quiet
+
+if TYPE_CHECKING:
+    from finledger.core.gaming import Checked
+
+COLUMNS = ("month", "check", "team", "feature", "figures")
+
+
+def gaming(
+    books: Books, month: AnyMonth = None, quarter: AnyQuarter = None, format: Format = "table", quiet: Quiet = False
+) -> None:
+    from finledger.cli import screen
+    from finledger.core.problem import Misused
+    from finledger.inspection import gaming as look
+    from finledger.workbench import Workbench
+
+    if (month is None) == (quarter is None):
+        raise Misused("name a month or a quarter: --month 2026-08, or --quarter 2026-Q3")
+    bench = Workbench(books)
+    if month is not None:
+        months = [month]
+    else:
+        assert quarter is not None, "one of the two is given"
+        months = [each for each in quarter.months(bench.organisation.fiscal_year_start) if each in bench.months()]
+        if not months:
+            raise Misused(f"nothing of {quarter} is loaded: there is nothing to look at")
+    with screen.progress("looking at the labels", quiet=quiet):
+        found = {str(each): look(bench, each) for each in months}
+    rows = [
+        [
+            str(flag.month),
+            checked.check,
+            flag.team,
+            flag.feature,
+            "; ".join(f"{name} {value}" for name, value in flag.figures),
+        ]
+        for checks in found.values()
+        for checked in checks
+        for flag in checked.flags
+    ]
+    if format == "json":
+        screen.json_out(
+            {"schema": 1, "months": {name: [_check(checked) for checked in checks] for name, checks in found.items()}}
+        )
+    elif format == "csv":
+        screen.csv_out(COLUMNS, rows)
+    else:
+        screen.table("What looks arranged" if rows else "Nothing looks arranged", COLUMNS, rows)
+        for name, checks in found.items():
+            _explain(name, checks, quiet)
+
+
+def _check(checked: Checked) -> dict[str, Any]:
+    flags = [{"team": each.team, "feature": each.feature, "figures": dict(each.figures)} for each in checked.flags]
+    return {"check": checked.check, "asks": checked.asks, "flags": flags, "not_measurable": list(checked.unmeasured)}
+
+
+def _explain(month: str, checks: Sequence[Checked], quiet: bool) -> None:
+    from finledger.cli import screen
+
+    for checked in checks:
+        said = f"{len(checked.flags)} to look at. {checked.asks}" if checked.flags else "nothing found"
+        unmeasured = f"; not measurable: {', '.join(checked.unmeasured)}" if checked.unmeasured else ""
+        screen.note(f"{month} {checked.check}: {said}{unmeasured}", quiet=quiet)

@@ -1,0 +1,143 @@
+"""A set of books as it lies in its folder: people's decisions as text, checked; and the program's own store and ledger."""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import cached_property
+from pathlib import Path
+from typing import TypeVar
+
+from finledger.books.ledger import Ledger, edited_book
+from finledger.books.store import Store
+from finledger.core.currency import CurrencyRate
+from finledger.core.model import (
+    DrawRequest,
+    EvalBudget,
+    EvalRecord,
+    Organisation,
+    PlatformCost,
+    PriceBook,
+    Reservation,
+)
+from finledger.core.problem import Misused, Outcome, Refused
+
+SETTINGS = "finledger.yaml"
+T = TypeVar("T")
+
+
+class OpenBooks:
+    """The books in one folder. Opening reads and checks the text files; the store and ledger are opened on first use."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+        if not (root / SETTINGS).is_file():
+            raise Misused(f"{root} holds no {SETTINGS}: it is not a set of books")
+
+    # ── people's decisions: the text files ──────────────────────────────────────────────────────────────────────────────
+
+    @cached_property
+    def organisation(self) -> Organisation:
+        from finledger.read.settings import read_settings
+
+        organisation = _needed(read_settings(self.root / SETTINGS, SETTINGS))
+        assert organisation is not None, "settings without an error are an organisation"
+        return organisation
+
+    @cached_property
+    def pricebooks(self) -> tuple[PriceBook, ...]:
+        """Every version in pricebooks/, checked among one another and against the organisation's currency."""
+        from finledger.read.pricebook import check_currency, read_pricebooks
+
+        outcome = read_pricebooks(self.root / "pricebooks", "pricebooks")
+        books = _needed(outcome)
+        problems = check_currency(books, self.organisation.currency)
+        if problems:
+            raise Refused(problems)
+        return books
+
+    def frozen_pricebooks(self) -> tuple[PriceBook, ...]:
+        """The price books, none of which was edited after it was published (rule P1)."""
+        frozen = self.ledger.frozen_books()
+        edited = [book for book in self.pricebooks if frozen.get(book.name, book.sha256) != book.sha256]
+        if edited:
+            raise Refused([edited_book(book.name, book.file, frozen[book.name]) for book in edited])
+        return self.pricebooks
+
+    @cached_property
+    def evals(self) -> tuple[EvalRecord, ...]:
+        from finledger.read.evals import read_evals
+
+        return _needed(read_evals(self.root / "evals", "evals"))
+
+    @cached_property
+    def rates(self) -> tuple[CurrencyRate, ...]:
+        from finledger.read.rates import read_rates
+
+        return _needed(read_rates(self.root / "rates.csv", "rates.csv"))
+
+    @cached_property
+    def draws(self) -> tuple[DrawRequest, ...]:
+        from finledger.read.draws import read_draws
+
+        return _needed(read_draws(self.root / "decisions" / "draws.csv", "decisions/draws.csv", self.organisation))
+
+    @cached_property
+    def platform_costs(self) -> tuple[PlatformCost, ...]:
+        from finledger.read.platform_costs import read_platform_costs
+
+        return _needed(read_platform_costs(self.root / "platform-costs.csv", "platform-costs.csv", self.organisation))
+
+    @cached_property
+    def capacity(self) -> tuple[Reservation, ...]:
+        from finledger.read.capacity import read_capacity
+
+        return _needed(read_capacity(self.root / "capacity.csv", "capacity.csv", self.organisation))
+
+    @cached_property
+    def eval_budgets(self) -> tuple[EvalBudget, ...]:
+        from finledger.read.eval_budgets import read_eval_budgets
+
+        return _needed(read_eval_budgets(self.root / "eval-budgets.csv", "eval-budgets.csv", self.organisation))
+
+    # ── the program's own: store and ledger ─────────────────────────────────────────────────────────────────────────────
+
+    @cached_property
+    def ledger(self) -> Ledger:
+        (self.root / "store").mkdir(exist_ok=True)
+        return Ledger.open(self.root / "store" / "ledger.sqlite")
+
+    @cached_property
+    def store(self) -> Store:
+        return Store(self.root / "store")
+
+    @contextmanager
+    def workspace(self) -> Iterator[Path]:
+        """A folder for what is being made, inside the books so that finished files can be moved into place by rename.
+
+        Whoever holds one holds the ledger too, so one that is found was left by a process that was killed.
+        """
+        (self.root / "store").mkdir(exist_ok=True)
+        for left in (self.root / "store").glob("work-*"):
+            shutil.rmtree(left, ignore_errors=True)
+        folder = Path(tempfile.mkdtemp(prefix="work-", dir=self.root / "store"))
+        try:
+            yield folder
+        finally:
+            shutil.rmtree(folder, ignore_errors=True)
+
+    def shown(self, path: Path) -> str:
+        """A file's name as messages show it: relative to the books where it lies in them."""
+        try:
+            return path.resolve().relative_to(self.root.resolve()).as_posix()
+        except ValueError:
+            return str(path)
+
+
+def _needed(outcome: Outcome[T]) -> T:
+    """The rows of a reader that found no error; warnings of text files are for `pricebook lint`, not for every run."""
+    if outcome.errors:
+        raise Refused(outcome.problems)
+    return outcome.rows
