@@ -29,8 +29,8 @@ def status(books: Books, format: Format = "table", quiet: Quiet = False) -> None
     Example: finledger buffer status
     """
     from finledger.cli import screen
-    from finledger.fund import fund_status
     from finledger.workbench import Workbench
+    from finledger.workbench.fund import fund_status
 
     bench = Workbench(books)
     found = fund_status(bench)
@@ -67,8 +67,8 @@ def draw(
     archive for the new base model"
     """
     from finledger.cli import screen
-    from finledger.fund import request_draw
     from finledger.workbench import Workbench
+    from finledger.workbench.fund import request_draw
 
     bench = Workbench(books)
     row = {"month": str(month), "team": team, "cause": cause, "disclosure": disclosure, "requested": requested}
@@ -99,8 +99,8 @@ def adequacy(books: Books, month: AnyMonth = None, format: Format = "table", qui
     Example: finledger buffer adequacy
     """
     from finledger.cli import screen
-    from finledger.fund import fund_adequacy
     from finledger.workbench import Workbench
+    from finledger.workbench.fund import fund_adequacy
 
     found = fund_adequacy(Workbench(books), month)
     if format == "json":

@@ -17,8 +17,8 @@ def close(books: Books, quarter: Quarter, format: Format = "table", quiet: Quiet
     from finledger.cli import screen
     from finledger.cli.reconcile import as_json, show
     from finledger.core.problem import Misused, Refused
-    from finledger.quarters import open_months, settle
     from finledger.workbench import Workbench
+    from finledger.workbench.quarters import open_months, settle
 
     if not dry_run:
         raise Misused("this version only looks at what closing would do: add --dry-run")

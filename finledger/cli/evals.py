@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from finledger.cli._options import Books, Format, Month, Quiet
 
 if TYPE_CHECKING:
-    from finledger.inspection import EvalMonth
+    from finledger.workbench.inspection import EvalMonth
 
 COLUMNS = (
     "feature", "coverage", "freshness", "multiplier", "cost_per_correct_task", "bill", "prompts", "planned_runs", "runs",
@@ -29,8 +29,8 @@ UNKNOWN = {
 
 def evals(books: Books, month: Month, format: Format = "table", quiet: Quiet = False) -> None:
     from finledger.cli import screen
-    from finledger.inspection import evals_of
     from finledger.workbench import Workbench
+    from finledger.workbench.inspection import evals_of
 
     bench = Workbench(books)
     with screen.progress(f"charging {month}", quiet=quiet):

@@ -25,8 +25,8 @@ def gaming(
 ) -> None:
     from finledger.cli import screen
     from finledger.core.problem import Misused
-    from finledger.inspection import gaming as look
     from finledger.workbench import Workbench
+    from finledger.workbench.inspection import gaming as look
 
     if (month is None) == (quarter is None):
         raise Misused("name a month or a quarter: --month 2026-08, or --quarter 2026-Q3")

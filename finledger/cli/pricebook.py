@@ -13,9 +13,9 @@ from finledger.cli._options import Books, DryRun, Format, Quiet, _month, _quarte
 from finledger.core import period
 
 if TYPE_CHECKING:
-    from finledger.book_build import Built
-    from finledger.book_life import Diffed
     from finledger.core.model import PriceBook
+    from finledger.workbench.book_build import Built
+    from finledger.workbench.book_life import Diffed
 
 app = typer.Typer(add_completion=False)
 
@@ -119,9 +119,8 @@ def new(
 
     Example: finledger pricebook new 2026-Q4
     """
-    from finledger import book_life
     from finledger.cli import screen
-    from finledger.workbench import Workbench
+    from finledger.workbench import Workbench, book_life
 
     bench = Workbench(books)
     made = book_life.new_book(bench, quarter, source=source, starts=starts)
@@ -161,10 +160,9 @@ def build(
 
     Example: finledger pricebook build 2026-Q4 --from-quarter 2026-Q3
     """
-    from finledger import book_build, book_life
     from finledger.cli import screen
     from finledger.core.problem import Misused
-    from finledger.workbench import Workbench
+    from finledger.workbench import Workbench, book_build, book_life
 
     if from_quarter is not None and from_month:
         raise Misused("--from-quarter and --from-month both name the period: give one of them")
@@ -229,9 +227,8 @@ def publish(
 
     Example: finledger pricebook publish 2026-Q4 --date 2026-09-24
     """
-    from finledger import book_life
     from finledger.cli import screen
-    from finledger.workbench import Workbench
+    from finledger.workbench import Workbench, book_life
     from finledger.write.pricebook_rows import head
 
     done = book_life.publish(Workbench(books), book, day, date.today(), dry_run=dry_run)
@@ -264,9 +261,8 @@ def show(books: Books, book: BookName = "", format: Format = "table", quiet: Qui
 
     Example: finledger pricebook show 2026-Q3
     """
-    from finledger import book_life
     from finledger.cli import screen
-    from finledger.workbench import Workbench
+    from finledger.workbench import Workbench, book_life
     from finledger.write import pricebook_rows as written
 
     bench = Workbench(books)
@@ -300,9 +296,8 @@ def lint(books: Books, book: BookName = "", format: Format = "table", quiet: Qui
 
     Example: finledger pricebook lint 2026-Q3
     """
-    from finledger import book_life
     from finledger.cli import screen
-    from finledger.workbench import Workbench
+    from finledger.workbench import Workbench, book_life
 
     bench = Workbench(books)
     chosen = book_life.named(bench, book)
@@ -329,9 +324,8 @@ def diff(
 
     Example: finledger pricebook diff 2026-Q3 2026-Q4 --month 2026-09
     """
-    from finledger import book_life
     from finledger.cli import screen
-    from finledger.workbench import Workbench
+    from finledger.workbench import Workbench, book_life
     from finledger.write import pricebook_rows as written
 
     with screen.progress(f"charging {month} twice" if month else "comparing", quiet=quiet):

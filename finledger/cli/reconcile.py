@@ -16,15 +16,15 @@ from typing import TYPE_CHECKING, Any
 from finledger.cli._options import Books, DryRun, Format, Quarter, Quiet
 
 if TYPE_CHECKING:
-    from finledger.quarters import Settled
+    from finledger.workbench.quarters import Settled
 
 
 def reconcile(
     books: Books, quarter: Quarter, format: Format = "table", quiet: Quiet = False, dry_run: DryRun = False
 ) -> None:
     from finledger.cli import screen
-    from finledger.quarters import record, settle, write_settled
     from finledger.workbench import Workbench
+    from finledger.workbench.quarters import record, settle, write_settled
     from finledger.write import quarter as written
 
     bench = Workbench(books)

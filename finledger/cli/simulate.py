@@ -21,7 +21,7 @@ from finledger.cli._options import Books, Month, Quiet
 if TYPE_CHECKING:
     from finledger.core.compare import Change
     from finledger.core.seats import SeatSpread
-    from finledger.simulation import Simulated
+    from finledger.workbench.simulation import Simulated
 
 
 def _decimal(kind: str) -> Callable[[str], Decimal]:
@@ -89,11 +89,10 @@ def simulate(
     format: FourFormats = "table",
     quiet: Quiet = False,
 ) -> None:
-    from finledger import simulation
     from finledger.cli import screen
     from finledger.core.problem import Misused
     from finledger.core.whatif import WhatIf
-    from finledger.workbench import Workbench
+    from finledger.workbench import Workbench, simulation
 
     bench = Workbench(books)
     other = simulation.other_book(bench, book) if book else None

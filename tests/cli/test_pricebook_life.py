@@ -14,13 +14,12 @@ from typing import Any
 
 import pytest
 
-from finledger import book_life
 from finledger.core.model import Price, PriceBook
 from finledger.core.period import Month
 from finledger.core.pricebook import under
 from finledger.pipeline import query
 from finledger.read.pricebook import read_pricebook
-from finledger.workbench import Workbench
+from finledger.workbench import Workbench, book_life
 from finledger.write.pricebook import pricebook_yaml
 from tests.support import ROOT, copy_books, finledger, finledger_json
 

@@ -18,8 +18,8 @@ from finledger.core.model import PriceBook
 from finledger.core.period import Month, Quarter
 from finledger.core.pricebook import previous, under
 from finledger.core.problem import Misused, Problem, Refused, SourceRef
-from finledger.simulation import other_book
 from finledger.workbench import Workbench
+from finledger.workbench.simulation import other_book
 
 FOLDER = "pricebooks"
 

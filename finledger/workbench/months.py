@@ -1,7 +1,4 @@
-"""A set of books, opened: what commands and `finledger.api` call. It composes readers, store, engine, corridor and ledger.
-
-Nothing here computes a figure; nothing here asks or shows.
-"""
+"""A set of books at work: exports in; a month charged, issued and posted; documents out."""
 
 from __future__ import annotations
 
@@ -28,8 +25,8 @@ from finledger.core.money import total
 from finledger.core.period import Interval, Month
 from finledger.core.problem import Problem, Refused, SourceRef
 from finledger.engines import DEFAULT, engine, first_calls
-from finledger.open_books import SETTINGS, OpenBooks
 from finledger.pipeline import MonthInputs, once, query, run_month, stated_forecasts, with_numbers
+from finledger.workbench.open_books import SETTINGS, OpenBooks
 
 UNPOSTED = "intercompany-accounts-missing"
 

@@ -11,7 +11,6 @@ from datetime import date
 from pathlib import Path
 from typing import Literal
 
-from finledger.book_life import FOLDER, NewBook, free_path, head_of, looked_at, read_back
 from finledger.core.build import Draft, draft, recovered, used_buckets
 from finledger.core.currency import rate_at
 from finledger.core.model import ActionUse, ModelRates, PriceBook
@@ -20,8 +19,9 @@ from finledger.core.period import Month, Quarter
 from finledger.core.pricebook import previous
 from finledger.core.problem import Misused, Problem, Refused, SourceRef
 from finledger.core.variance import variances
-from finledger.simulation import other_book
 from finledger.workbench import Workbench
+from finledger.workbench.book_life import FOLDER, NewBook, free_path, head_of, looked_at, read_back
+from finledger.workbench.simulation import other_book
 
 GPU_COSTS = "gpu-costs.csv"
 Rates = Literal["genai-prices", "book"]
