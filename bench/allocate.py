@@ -2,8 +2,9 @@
 
     python -m bench.allocate [ROWS]
 
-20 M stored rows in 8 Parquet parts, of two shapes: a company of 40 teams with 2 features each, 4 actions and 5 models, which
-makes 1,600 charge lines (the limit applies to it); and 40 teams that each use every one of 36 features, 4 actions and 9
+20 M stored rows in 8 Parquet parts; a quarter of the features pay a premium for their coverage. Two shapes: a company of 40
+teams with 2 features each, 4 actions and 5 models, which makes 1,600 charge lines without premiums (the limit applies to
+it); and 40 teams that each use every one of 36 features, 4 actions and 9
 models: 51,840 lines, which shows what a line costs. Each figure is of a whole process started for it: nothing is cached
 by finledger, while the operating system may hold the files for both. `allocate` also prices, checks the laws, records the
 ledger and writes charges.csv and focus.csv; `bare` only groups. Runs alternate, the medians are compared.
@@ -83,6 +84,10 @@ actions:
   action_2: {funding: shared, pricing: published, base: 0.0093, price: 0.011123}
   action_3: {funding: consumer, pricing: metered}
 eval: {platform_share: 0.50}
+quality:
+  coverage: {target: 0.80, floor: 0.20, max_multiplier: 1.50}
+  freshness: {slo: 0.90, step: 0.05, cap: 0.25}
+buffer: {trigger: 3.0, cap_per_team_per_quarter: 5000.00, size: [0.05, 0.10]}
 """
 
 
@@ -94,6 +99,9 @@ def make_books(root: Path, rows: int, shape: dict[str, str]) -> list[Path]:
     rates = "{provider: p, input: 3.00, cached_input: 0.30, cache_write: 3.75, output: 12.00}"
     models = "\n".join(f"  model-{n}: {rates}" for n in range(9))
     (root / "pricebooks" / "2026-Q3.yaml").write_text(BOOK.replace("MODELS", models))
+    (root / "evals").mkdir()
+    evaluated = "".join(f"2026-07,feature-{n},{'0.85' if n % 4 else '0.50'},0.95,1000,100,90\n" for n in range(100))
+    (root / "evals" / "2026-Q3.csv").write_text("month,feature,coverage,in_distribution,tasks,graded,correct\n" + evaluated)
     folder = root / "store" / "usage" / f"month={JULY}"
     folder.mkdir(parents=True)
     columns = [f'({VALUES.get(c.name, "NULL").format(**shape)})::{STORED_AS[c.kind]} AS "{c.name}"' for c in NATIVE]

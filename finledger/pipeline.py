@@ -92,6 +92,7 @@ class MonthInputs:
     also_cut: Sequence[date] = ()
     reservations: Sequence[Reservation] = ()
     first_calls: Callable[[UsageQuery, Sequence[UsageGroup], int], Sequence[Sums]] | None = None
+    drawn: Mapping[str, Money] | None = None  # by the quarter's earlier months, where these are decided again too (B4)
 
 
 def once(group: Group) -> Group:
@@ -277,13 +278,14 @@ def draw(
     rounding = terms.rounding if terms is not None else "half_up"
     requests = round_requests((each for each in inputs.requests if each.month == month), currency, rounding)
     forecasts = fund.forecasts(frozen_forecasts(inputs), {*teams, *(each.team for each in requests)}, history, month)
-    drawn = history.posted("buffer_draw", [each for each in month.quarter(start).months(start) if each < month])
+    earlier = [each for each in month.quarter(start).months(start) if each < month]
+    posted = {team: -amount for team, amount in history.posted("buffer_draw", earlier).items()}
     claim = fund.Claim(
         terms=terms.buffer if terms is not None else None,
         charges=(history.before(month) + flows_of(lines)).charges(month),
         forecasts=forecasts,
-        drawn={team: -amount for team, amount in drawn.items()},
-        fund=opening + contributions + repayments,
+        drawn=posted if inputs.drawn is None else inputs.drawn,
+        fund=opening + contributions,
     )
     decisions = fund.decide(requests, organisation, claim)
     draws = fund.draw_lines(decisions, organisation, month)

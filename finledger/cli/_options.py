@@ -16,6 +16,7 @@ from finledger.core import period
 from finledger.core.problem import Misused
 
 SETTINGS = "finledger.yaml"
+_YEARS = range(1971, 9000)  # the files know 1970 to 9000, and a month is looked at beside the ones around it
 
 
 def find_books(start: Path) -> Path:
@@ -51,16 +52,22 @@ def _settle_quiet(ctx: typer.Context, quiet: bool) -> bool:
 
 def _month(text: str) -> period.Month:
     try:
-        return period.Month.parse(text)
+        found = period.Month.parse(text)
     except ValueError as wrong:
         raise typer.BadParameter(str(wrong)) from None
+    if found.year not in _YEARS:
+        raise typer.BadParameter(f"{text} is not a month of our time: write it as 2026-07")
+    return found
 
 
 def _quarter(text: str) -> period.Quarter:
     try:
-        return period.Quarter.parse(text)
+        found = period.Quarter.parse(text)
     except ValueError as wrong:
         raise typer.BadParameter(str(wrong)) from None
+    if found.year not in _YEARS:
+        raise typer.BadParameter(f"{text} is not a quarter of our time: write it as 2026-Q3")
+    return found
 
 
 _BOOKS = "The set of books: the folder that holds finledger.yaml.  [default: the nearest above this folder]"

@@ -68,6 +68,8 @@ def allocate(
 def _show(charges: Any, quiet: bool) -> None:
     from finledger.cli import screen
     from finledger.write.figures import shown
+    from finledger.write.requests import COLUMNS, FIGURES, request_row
+    from finledger.write.text import words
 
     title = f"Charges of {charges.month}, {charges.currency}" + (" (provisional)" if charges.provisional else "")
     rows = [[t.team, t.stage, t.total, t.budget, t.variance] for t in charges.teams]
@@ -75,7 +77,7 @@ def _show(charges: Any, quiet: bool) -> None:
     columns = ("team", "stage", "total", "budget", "variance")
     screen.table(title, columns, rows, right_align=columns[2:])
     if charges.features:
-        bought = ("feature", "charged", "coverage", "freshness", "price x", "cost per correct task")
+        bought = ("feature", "charged", "coverage", "freshness", "multiplier", "cost per correct task")
         measures = [
             [
                 f.feature,
@@ -87,10 +89,15 @@ def _show(charges: Any, quiet: bool) -> None:
             ]
             for f in charges.features
         ]
-        screen.table("What it bought", bought, measures, right_align=bought[1:])
+        screen.table("What it bought", bought, measures, right_align=bought[1:], below=True)
+    requests = [request_row(each) for each in charges.buffer.decisions]
+    if requests:
+        rows = screen.cells(COLUMNS, requests)
+        screen.table("Requests to the bursting buffer", COLUMNS, rows, right_align=FIGURES, below=True)
     if charges.central:
-        rows = [[each.component, each.amount] for each in charges.central]
-        screen.table("Not priced to teams, funded centrally", ("component", "amount"), rows, right_align=("amount",))
+        rows = [[words(each.component), each.amount] for each in charges.central]
+        title = "Not priced to teams, funded centrally"
+        screen.table(title, ("component", "amount"), rows, right_align=("amount",), below=True)
     if quiet:
         return
     from finledger.core.money import rounded_places
@@ -110,12 +117,12 @@ def _show(charges: Any, quiet: bool) -> None:
 
 def _fund(buffer: Any) -> str:
     """opening + surcharges + instalments - draws = closing, without what is nothing."""
-    parts = [f"{buffer.opening} + {buffer.contributions}"]
+    parts = [f"{buffer.opening} + surcharges {buffer.contributions}"]
     if buffer.repaid:
-        parts.append(f"+ {buffer.repaid}")
+        parts.append(f"+ instalments of loans {buffer.repaid}")
     if buffer.draws:
-        parts.append(f"- {buffer.draws} drawn")
-    return " ".join([*parts, f"= {buffer.closing}"])
+        parts.append(f"- draws {buffer.draws}")
+    return " ".join([*parts, f"= {buffer.closing} {buffer.closing.currency}"])
 
 
 def _evaluation(share: Any) -> str:

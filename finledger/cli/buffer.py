@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Annotated, Any, Literal
 
 import typer
@@ -31,21 +32,30 @@ def status(books: Books, format: Format = "table", quiet: Quiet = False) -> None
     from finledger.cli import screen
     from finledger.workbench import Workbench
     from finledger.workbench.fund import fund_status
+    from finledger.write.requests import COLUMNS as REQUESTS
+    from finledger.write.requests import FIGURES as REQUEST_FIGURES
+    from finledger.write.requests import request_row
 
     bench = Workbench(books)
     found = fund_status(bench)
     months = [{name: str(getattr(row, name)) for name in COLUMNS} for row in found.months]
     columns = ("team", "stage", "contributions", "draws", "cap_left")
     teams = [{name: str(row[name]) for name in columns} for row in found.teams]
+    requests = [request_row(each) for each in found.decisions]
     if format == "json":
         quarter = None if found.quarter is None else str(found.quarter)
-        screen.json_out({"schema": 1, "currency": found.currency, "months": months, "quarter": quarter, "teams": teams})
+        head = {"schema": 1, "currency": found.currency, "months": months, "quarter": quarter}
+        screen.json_out({**head, "teams": teams, "requests": requests})
     elif format == "csv":
         screen.csv_out(COLUMNS, screen.cells(COLUMNS, months))
     else:
         screen.table(f"Bursting buffer, {found.currency}", COLUMNS, screen.cells(COLUMNS, months), right_align=COLUMNS[1:])
         if teams:
-            screen.table(f"Teams in {found.quarter}", columns, screen.cells(columns, teams), right_align=columns[2:])
+            title = f"Teams in {found.quarter} (cap left: what a team may still draw, if the fund holds it)"
+            screen.table(title, columns, screen.cells(columns, teams), right_align=columns[2:], below=True)
+        if requests:
+            cells = screen.cells(REQUESTS, requests)
+            screen.table(f"Requests in {found.quarter}", REQUESTS, cells, right_align=REQUEST_FIGURES, below=True)
     screen.problems(found.notices, quiet=quiet, file=books / "out" / "problems.txt")
 
 
@@ -69,6 +79,7 @@ def draw(
     from finledger.cli import screen
     from finledger.workbench import Workbench
     from finledger.workbench.fund import request_draw
+    from finledger.write.requests import REFUSED
 
     bench = Workbench(books)
     row = {"month": str(month), "team": team, "cause": cause, "disclosure": disclosure, "requested": requested}
@@ -79,15 +90,26 @@ def draw(
     elif format == "csv":
         screen.csv_out(columns, screen.cells(columns, [decided]))
     else:
-        screen.table(
-            "The request, by the month's figures so far", columns, screen.cells(columns, [decided]), right_align=columns[2:5]
-        )
+        reason = decided["reason"]
+        shown = {**decided, "outcome": "not yet known" if decided["charges"] is None else REFUSED.get(reason, "granted")}
+        columns = (*columns[:-1], "outcome")
+        title = f"The request, by the figures of {month} so far, {bench.organisation.currency}"
+        screen.table(title, columns, screen.cells(columns, [shown]), right_align=columns[2:5])
         if not quiet:
-            screen.note(
-                "nothing was written"
-                if dry_run
-                else "recorded in decisions/draws.csv; it is granted when the month is allocated"
-            )
+            _next_of_draw(decided, str(month), dry_run)
+
+
+def _next_of_draw(decided: Mapping[str, str | None], month: str, dry_run: bool) -> None:
+    from finledger.cli import screen
+
+    if decided["reason"] is not None:
+        screen.note("By these figures it draws nothing; it is looked at again whenever the month is allocated.")
+    if dry_run:
+        screen.note("nothing was written")
+    elif decided["charges"] is None:
+        screen.note("recorded in decisions/draws.csv; it is decided when the month is loaded and allocated")
+    else:
+        screen.note(f"recorded in decisions/draws.csv; next: finledger allocate --month {month}")
 
 
 @app.command()
@@ -113,15 +135,24 @@ def adequacy(books: Books, month: AnyMonth = None, format: Format = "table", qui
     if format == "csv":
         screen.csv_out(columns, screen.cells(columns, rows))
         return
-    title = f"What a burst of one team alone would find in {found['month']}, {found['currency']}"
+    title = f"What a burst of one team alone would be granted in {found['month']}, {found['currency']}"
     screen.table(title, columns, screen.cells(columns, rows), right_align=columns[1:])
-    if not quiet:
-        screen.done(
-            [
-                (name.replace("_", " "), found[name] if found[name] is not None else "-")
-                for name in ("balance", "low", "high", "collected_a_month", "months_to_low", "months_to_high")
-            ]
-        )
+    currency = found["currency"]
+    screen.done(
+        [
+            ("the fund holds", f"{found['balance']} {currency}"),
+            ("its limits", f"{found['low']} to {found['high']} {currency}"),
+            ("surcharges", f"{found['collected_a_month']} {currency} a month, the mean of the last three"),
+            ("to the lower limit", _in_months(found["months_to_low"])),
+            ("to the upper limit", _in_months(found["months_to_high"])),
+            ("absorbs", "times its forecast: the largest burst of a team that the fund brings back to the forecast"),
+        ],
+        quiet=quiet,
+    )
+
+
+def _in_months(months: str | None) -> str:
+    return "never: nothing is collected" if months is None else f"{months} months at that pace"
 
 
 def _granted(burst: dict[str, Any]) -> str:

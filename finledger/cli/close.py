@@ -15,10 +15,11 @@ from finledger.cli._options import Books, DryRun, Format, Quarter, Quiet
 
 def close(books: Books, quarter: Quarter, format: Format = "table", quiet: Quiet = False, dry_run: DryRun = False) -> None:
     from finledger.cli import screen
-    from finledger.cli.reconcile import as_json, show
+    from finledger.cli.reconcile import TEAM_COLUMNS, as_json, show
     from finledger.core.problem import Misused, Refused
     from finledger.workbench import Workbench
     from finledger.workbench.quarters import open_months, settle
+    from finledger.write.quarter import team_rows
 
     if not dry_run:
         raise Misused("this version only looks at what closing would do: add --dry-run")
@@ -28,8 +29,10 @@ def close(books: Books, quarter: Quarter, format: Format = "table", quiet: Quiet
         settled = replace(settled, problems=(*settled.problems, *open_months(bench, quarter)))
     if format == "json":
         screen.json_out(as_json(settled))
+    elif format == "csv":
+        screen.csv_out(TEAM_COLUMNS, screen.cells(TEAM_COLUMNS, team_rows(settled.end)))
     else:
-        show(settled)
+        show(settled, quiet)
     screen.problems(settled.notices, quiet=quiet, file=books / "out" / "problems.txt")
     if settled.problems:
         raise Refused(settled.problems)

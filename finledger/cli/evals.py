@@ -19,12 +19,10 @@ COLUMNS = (
     "feature", "coverage", "freshness", "multiplier", "cost_per_correct_task", "bill", "prompts", "planned_runs", "runs",
     "runs_left", "planned", "gross", "left",
 )  # fmt: skip
-UNKNOWN = {
-    "coverage": "not tracked",
-    "freshness": "not tracked",
-    "cost_per_correct_task": "not measurable",
-    "prompts": "not measurable",
-}
+QUALITY = ("feature", "coverage", "freshness", "multiplier", "cost_per_correct_task", "bill", "prompts")
+BUDGET = ("feature", "planned_runs", "runs", "runs_left", "planned", "gross", "left")
+HEADINGS = {"bill": "charged", "gross": "cost", "planned": "planned cost", "left": "cost left"}
+UNKNOWN = {"coverage": "not tracked", "freshness": "not tracked", "cost_per_correct_task": "not measurable"}
 
 
 def evals(books: Books, month: Month, format: Format = "table", quiet: Quiet = False) -> None:
@@ -53,9 +51,23 @@ def evals(books: Books, month: Month, format: Format = "table", quiet: Quiet = F
     elif format == "csv":
         screen.csv_out(COLUMNS, screen.cells(COLUMNS, rows))
     else:
-        shown = [[UNKNOWN.get(name) if row[name] is None else row[name] for name in COLUMNS] for row in rows]
-        screen.table(f"Evaluation of {month}, {found.charges.currency}", COLUMNS, shown, right_align=COLUMNS[1:])
+        _show(rows, f"{month}, {found.charges.currency}")
         _explain(found, quiet)
+
+
+def _show(rows: list[dict[str, Any]], period: str) -> None:
+    from finledger.cli import screen
+    from finledger.write.text import share
+
+    shown = [{**row, "prompts": share(row["prompts"], "not measurable")} for row in rows]
+    used = [row for row in shown if row["planned_runs"] or row["planned"] or row["runs"] != "0"]
+    for title, names, listed in (
+        (f"Quality of {period}", QUALITY, shown),
+        (f"Evaluation of {period}: budget, and what was run", BUDGET, used),
+    ):
+        headings = [HEADINGS.get(name, name) for name in names]
+        cells = [[UNKNOWN.get(name) if row[name] is None else row[name] for name in names] for row in listed]
+        screen.table(title, headings, cells, right_align=headings[1:], below=names is BUDGET)
 
 
 def _rows(found: EvalMonth) -> list[dict[str, Any]]:
@@ -104,21 +116,19 @@ def _split(found: EvalMonth) -> dict[str, str | None] | None:
 
 def _explain(found: EvalMonth, quiet: bool) -> None:
     from finledger.cli import screen
+    from finledger.write.text import share, words
 
     split, currency = found.charges.eval_share, found.charges.currency
     rows = []
     if split is not None:
-        borne = _share(split.share)
+        direct = f" and {split.subsidies} paid directly" if split.subsidies else ""
+        borne = f"; the platform bore {share(_share(split.share))} of it all" if split.share is not None else ""
         rows.append(
-            (
-                "evaluation",
-                f"{split.gross} {currency}: teams {split.teams}, platform {split.platform} and {split.subsidies} besides"
-                + (f"; the platform bore {borne}" if borne else ""),
-            )
+            ("evaluation", f"{split.gross} {currency}: teams {split.teams}, platform {split.platform}{direct}{borne}")
         )
     for each in found.charges.subsidies:
-        rows.append((each.component.replace("_", " "), f"{each.amount:f} {currency}, paid by the platform"))
-    rows.append(("prompts", f"{_share(found.prompted_overall) or 'not measurable'}: calls that run a registered prompt"))
+        rows.append((words(each.component), f"{each.amount:f} {currency}, paid by the platform"))
+    rows.append(("prompts", f"{share(_share(found.prompted_overall), 'not measurable')} of calls run a registered prompt"))
     over = [each.feature or "(no feature)" for each in found.use if (each.left or 0) < 0 or (each.runs_left or 0) < 0]
     if over:
         rows.append(("over budget", ", ".join(over)))

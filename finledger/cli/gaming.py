@@ -59,9 +59,13 @@ def gaming(
     elif format == "csv":
         screen.csv_out(COLUMNS, rows)
     else:
-        screen.table("What looks arranged" if rows else "Nothing looks arranged", COLUMNS, rows)
+        if rows:
+            screen.table("What looks arranged", COLUMNS, rows)
+        else:
+            screen.note("Nothing looks arranged.")
+        names = [*bench.organisation.teams, *(name for team in bench.organisation.teams.values() for name in team.features)]
         for name, checks in found.items():
-            _explain(name, checks, quiet)
+            _explain(name, checks, sorted(names, key=len, reverse=True), quiet)
 
 
 def _check(checked: Checked) -> dict[str, Any]:
@@ -69,10 +73,20 @@ def _check(checked: Checked) -> dict[str, Any]:
     return {"check": checked.check, "asks": checked.asks, "flags": flags, "not_measurable": list(checked.unmeasured)}
 
 
-def _explain(month: str, checks: Sequence[Checked], quiet: bool) -> None:
+def _explain(month: str, checks: Sequence[Checked], names: Sequence[str], quiet: bool) -> None:
     from finledger.cli import screen
 
     for checked in checks:
         said = f"{len(checked.flags)} to look at. {checked.asks}" if checked.flags else "nothing found"
-        unmeasured = f"; not measurable: {', '.join(checked.unmeasured)}" if checked.unmeasured else ""
-        screen.note(f"{month} {checked.check}: {said}{unmeasured}", quiet=quiet)
+        screen.note(f"{month} {checked.check}: {said}", quiet=quiet)
+        for reason in _together(checked.unmeasured, names):
+            screen.note(f"  not measurable: {reason}", quiet=quiet)
+
+
+def _together(reasons: Sequence[str], names: Sequence[str]) -> list[str]:
+    """What is said of several teams or features in the same words, once: has no forecast (people-ops, warehouse-vision)."""
+    found: dict[str, list[str]] = {}
+    for reason in reasons:
+        name = next((each for each in names if reason.startswith(f"{each} ")), "")
+        found.setdefault(reason.removeprefix(name).strip(), []).append(name)
+    return [f"{said} ({', '.join(whose)})" if any(whose) else said for said, whose in found.items()]

@@ -38,6 +38,7 @@ def invoice(
     from finledger.workbench import Workbench
     from finledger.write import figures
     from finledger.write import invoice as writers
+    from finledger.write.text import count
 
     formats = chosen_formats(to, writers.formats(), "document")
     bench = Workbench(books)
@@ -60,4 +61,7 @@ def invoice(
     screen.problems(charges.notices, quiet=quiet, file=books / "out" / "problems.txt")
     if format == "table" and not quiet:
         places = sorted({bench.shown(path.parent) for path in written})
-        screen.note("nothing was written" if dry_run else f"{len(written)} documents are in {' and '.join(places)}")
+        made = f"{count(len(written), 'file')} in {' and '.join(places)}" if written else "no document to write"
+        moves = any(each.kind == "invoice" for each in chosen)
+        following = f"; next: finledger journal --month {month}" if moves else ""
+        screen.note("nothing was written" if dry_run else made + following)

@@ -35,6 +35,7 @@ def journal(
     from finledger.core.money import Money
     from finledger.workbench import Workbench
     from finledger.write import journal as writers
+    from finledger.write.text import count
 
     formats = chosen_formats(to, writers.formats(), "journal")
     bench = Workbench(books)
@@ -64,5 +65,8 @@ def journal(
     if format == "table" and not quiet:
         if not rows:
             screen.note("No team's stage moves money this month: there is nothing to post.")
-        elif not dry_run:
-            screen.note(f"{len(written)} files are in {bench.shown(written[0].parent)}")
+        elif dry_run:
+            screen.note("nothing was written")
+        else:
+            place = bench.shown(written[0].parent)
+            screen.note(f"{count(len(written), 'file')} in {place}; next: finledger status")

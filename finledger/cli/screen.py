@@ -8,6 +8,7 @@ never cut or folded.
 from __future__ import annotations
 
 import csv
+import itertools
 import json
 import sys
 import threading
@@ -24,23 +25,35 @@ from rich.text import Text
 
 from finledger.core.problem import Problem
 from finledger.write.files import write
-from finledger.write.text import shown
+from finledger.write.text import shown, words
 
 FIRST = 10
 _EXCERPT = 160
 _MESSAGE = 600
+_FOLDED = 24  # a column of text is not made narrower than this
 _COLOURS = {"error": "bold red", "warning": "yellow", "notice": "cyan"}
 _PATIENCE = 1.0
 
 
-def table(title: str, columns: Sequence[str], rows: Iterable[Sequence[Any]], *, right_align: Iterable[str] = ()) -> None:
-    """Show rows to a person. `right_align` names the columns that hold figures. None is shown as nothing."""
+def table(
+    title: str,
+    columns: Sequence[str],
+    rows: Iterable[Sequence[Any]],
+    *,
+    right_align: Iterable[str] = (),
+    below: bool = False,
+) -> None:
+    """Show rows to a person. `right_align` names the columns that hold figures. None is shown as nothing.
+
+    A column's name is shown in words, without underscores. `below` another table, a line is left empty between the two.
+    """
     cells = [["" if cell is None else shown(str(cell)) for cell in row] for row in rows]
     right = [column in set(right_align) for column in columns]
+    headings = [words(column) for column in columns]
     if sys.stdout.isatty():
-        _drawn_table(title, columns, cells, right)
+        _drawn_table(title, headings, cells, right)
     else:
-        _plain_table(title, columns, cells, right)
+        _plain_table(f"\n{title}" if below else title, headings, cells, right)
 
 
 def cells(columns: Sequence[str], rows: Iterable[Mapping[str, Any]]) -> list[list[Any]]:
@@ -58,22 +71,48 @@ def _plain_table(title: str, columns: Sequence[str], cells: list[list[str]], rig
 
 
 def _drawn_table(title: str, columns: Sequence[str], cells: list[list[str]], right: list[bool]) -> None:
+    """Where a table is wider than the screen, its columns are shown in several parts, each of them with the first ones."""
     console = _console(sys.stdout)
-    drawn = Table(title=title or None, title_justify="left", title_style="bold", box=SIMPLE_HEAD, pad_edge=False)
-    for number, heading in enumerate(columns):
-        widest = max((len(row[number]) for row in cells), default=0)
-        least = max(widest, len(heading)) if right[number] else min(widest, 12)
-        drawn.add_column(
-            Text(heading),
-            justify="right" if right[number] else "left",
-            no_wrap=right[number],
-            min_width=least,
-            overflow="fold",
-        )
-    for row in cells:
-        drawn.add_row(*(Text(cell) for cell in row))
-    least_width = console.measure(drawn).minimum
-    console.print(drawn, width=max(console.width, least_width), crop=False, soft_wrap=least_width > console.width)
+    if title:
+        console.print(Text(title, style="bold"), soft_wrap=True)
+    least = [_least_width(heading, [row[number] for row in cells], right[number]) for number, heading in enumerate(columns)]
+    for part in _parts(least, right, console.width):
+        drawn = Table(box=SIMPLE_HEAD, pad_edge=False)
+        for number in part:
+            drawn.add_column(
+                Text(columns[number]),
+                justify="right" if right[number] else "left",
+                no_wrap=right[number],
+                min_width=least[number],
+                overflow="fold",
+            )
+        for row in cells:
+            drawn.add_row(*(Text(row[number]) for number in part))
+        width = max(console.width, _width(least, part))
+        console.print(drawn, width=width, crop=False, soft_wrap=width > console.width)
+
+
+def _least_width(heading: str, column: Sequence[str], figures: bool) -> int:
+    widest = max(map(len, column), default=0)
+    return max(widest, len(heading)) if figures else max(min(widest, _FOLDED), *map(len, heading.split()), 1)
+
+
+def _parts(least: Sequence[int], right: Sequence[bool], width: int) -> list[list[int]]:
+    """The columns of each part: all in one where they fit, else the leading names again and as many more as fit."""
+    every = list(range(len(least)))
+    names = list(itertools.takewhile(lambda number: not right[number], every))
+    if 2 * _width(least, names) > width:
+        names = names[:1]
+    parts = [[*names]]
+    for number in every[len(names) :]:
+        if _width(least, [*parts[-1], number]) > width and len(parts[-1]) > len(names):
+            parts.append([*names])
+        parts[-1].append(number)
+    return parts
+
+
+def _width(least: Sequence[int], part: Sequence[int]) -> int:
+    return sum(least[number] for number in part) + 3 * len(part)  # three for the gap between two columns
 
 
 def done(rows: Iterable[tuple[str, Any]], *, quiet: bool = False) -> None:

@@ -1,7 +1,7 @@
-"""What a real month would cost under another price book, split, multiplier, uplift or model of operation.
+"""What a real month or quarter would cost under another price book, split, multiplier, uplift or model of operation.
 
-Re-rates the month's usage and shows, by team and by component, what it was, what it would be, and who pays more or less.
-Earlier months stay as they were. Nothing is written. A changed uplift makes published prices anew from their base.
+Re-rates the usage and shows, by team and by component, what it was, what it would be, and who pays more or less. Earlier
+months stay as they were. Nothing is written. A changed uplift makes published prices anew from their base.
 --seats-vs-actions instead shows what seats bill beside what the same users' actions would cost, and how far the heaviest
 user is from the lightest.
 
@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
-from finledger.cli._options import Books, Month, Quiet
+from finledger.cli._options import AnyMonth, AnyQuarter, Books, Quiet
 
 if TYPE_CHECKING:
     from finledger.core.compare import Change
@@ -28,7 +28,7 @@ def _decimal(kind: str) -> Callable[[str], Decimal]:
     def parse(text: str) -> Decimal:
         from finledger.read import values
 
-        readers: dict[str, Callable[[Any], Decimal]] = {"share": values.share, "amount": values.amount}
+        readers: dict[str, Callable[[Any], Decimal]] = {"share": values.share, "multiplier": values.multiplier}
         try:
             return readers[kind](text)
         except values.WrongValue as wrong:
@@ -42,7 +42,7 @@ def _number(name: str, kind: str, help: str) -> Any:
 
 
 Shared = Annotated[Decimal | None, _number("--share", "share", "The platform's share of evaluation.")]
-Multiplier = Annotated[Decimal | None, _number("--max-multiplier", "amount", "The coverage multiplier at the floor.")]
+Multiplier = Annotated[Decimal | None, _number("--max-multiplier", "multiplier", "The coverage multiplier at the floor.")]
 Overhead = Annotated[Decimal | None, _number("--overhead", "share", "The overhead on base cost.")]
 Registry = Annotated[Decimal | None, _number("--registry", "share", "The prompt registry's rate.")]
 Surcharge = Annotated[Decimal | None, _number("--surcharge", "share", "The buffer's surcharge.")]
@@ -71,11 +71,13 @@ SPREAD = (
     "team", "seats", "seat_bill", "actions_cost", "users", "nameless", "lightest", "heaviest", "ratio", "p5", "p95",
     "p95_to_p5",
 )  # fmt: skip
+SPREAD_HEADINGS = {"nameless": "of no user", "ratio": "heavy to light", "p95_to_p5": "p95 to p5"}
 
 
 def simulate(
     books: Books,
-    month: Month,
+    month: AnyMonth = None,
+    quarter: AnyQuarter = None,
     book: OtherBook = "",
     share: Shared = None,
     max_multiplier: Multiplier = None,
@@ -101,36 +103,43 @@ def simulate(
         raise Misused("--seats-vs-actions looks at the month as it is: leave the other options out")
     if seats_vs_actions and format == "markdown":
         raise Misused("--seats-vs-actions is shown as table, json or csv")
-    with screen.progress(f"charging {month} twice", quiet=quiet):
+    if (month is None) == (quarter is None):
+        raise Misused("name a month with --month or a quarter with --quarter")
+    if seats_vs_actions and quarter is not None:
+        raise Misused("--seats-vs-actions looks at one month: name it with --month")
+    months = [month] if month is not None else []
+    if quarter is not None:
+        months = list(quarter.months(bench.organisation.fiscal_year_start))
+    with screen.progress(f"charging {quarter or month} twice", quiet=quiet):
         if seats_vs_actions:
-            spreads = simulation.seats_against_actions(bench, month)
+            spreads = simulation.seats_against_actions(bench, months[0])
         else:
-            found = simulation.simulate(bench, month, what_if)
+            found = simulation.simulate(bench, months, what_if)
     if seats_vs_actions:
         _show_seats(spreads, str(month), bench.organisation.currency, format, quiet)
     else:
-        _show(found, what_if.changes, format, quiet)
+        _show(found, str(quarter or month), what_if.changes, format, quiet)
 
 
 # ── before and after ────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
-def _show(found: Simulated, changes: Sequence[tuple[str, str]], format: str, quiet: bool) -> None:
+def _show(found: Simulated, period: str, changes: Sequence[tuple[str, str]], format: str, quiet: bool) -> None:
     from finledger.cli import screen
     from finledger.write import comparison as written
 
-    compared, month = found.comparison, str(found.before.month)
+    compared = found.comparison
     said = ", ".join(f"{name.replace('_', ' ')} {value}" for name, value in changes) or "nothing changed"
     if format == "json":
-        screen.json_out({"schema": 1, "month": month, "what_if": dict(changes), **written.comparison_json(compared)})
+        screen.json_out({"schema": 1, "period": period, "what_if": dict(changes), **written.comparison_json(compared)})
     elif format == "csv":
         screen.csv_out(written.COLUMNS, written.comparison_rows(compared))
     elif format == "markdown":
-        print(written.comparison_markdown(compared, f"{month}: {said}"))
+        print(written.comparison_markdown(compared, f"{period}: {said}"))
     else:
-        title = f"{month} as it is and with {said}, {compared.currency}" if changes else f"{month}: {said}"
+        title = f"{period} as it is and with {said}, {compared.currency}" if changes else f"{period}: {said}"
         teams = [[each.team, *written.amounts(each)] for each in compared.teams]
-        teams.append(["all", *written.amounts(compared.total)])
+        teams.append(["total", *written.amounts(compared.total)])
         screen.table(title, ("team", *CHANGE), teams, right_align=CHANGE)
         _parts("By component", compared.components)
         _parts("Borne by the platform", compared.platform)
@@ -138,16 +147,19 @@ def _show(found: Simulated, changes: Sequence[tuple[str, str]], format: str, qui
             screen.note("Name a change, such as --model it_led or --book 2026-Q4; finledger simulate --help lists them.")
     if format in ("table", "markdown"):
         _winners(found, quiet)
-        screen.problems([each for each in found.after.notices if each not in found.before.notices], quiet=quiet)
+        known = [each for charges in found.before for each in charges.notices]
+        fresh = [each for charges in found.after for each in charges.notices if each not in known]
+        screen.problems(fresh, quiet=quiet)
 
 
 def _parts(title: str, changes: Sequence[Change]) -> None:
     from finledger.cli import screen
     from finledger.write.comparison import amounts
+    from finledger.write.text import words
 
     if changes:
-        rows = [[each.component, *amounts(each)] for each in changes]
-        screen.table(title, ("component", *CHANGE), rows, right_align=CHANGE)
+        rows = [[words(each.component), *amounts(each)] for each in changes]
+        screen.table(title, ("component", *CHANGE), rows, right_align=CHANGE, below=True)
 
 
 def _winners(found: Simulated, quiet: bool) -> None:
@@ -175,8 +187,12 @@ def _show_seats(spreads: Sequence[SeatSpread], month: str, currency: str, format
     if format == "csv":
         screen.csv_out(SPREAD, rows)
         return
-    shown = [[row[0], row[1], *("not measurable" if cell is None else cell for cell in row[2:])] for row in rows]
-    screen.table(f"Seats and actions of {month}, {currency}", SPREAD, shown, right_align=SPREAD[2:])
+    shown = [[row[0], row[1], *("n/a" if cell is None else cell for cell in row[2:])] for row in rows]
+    title = f"Seats and actions of {month}, {currency} (users by what their actions cost)"
+    headings = [SPREAD_HEADINGS.get(name, name) for name in SPREAD]
+    screen.table(title, headings, shown, right_align=headings[2:])
+    if any(each.costs for each in spreads) and not all(each.costs for each in spreads):
+        screen.note("n/a: no row of the team says whose it is.", quiet=quiet)
     wide = [each.team for each in spreads if each.spread is not None and each.spread >= WIDE]
     if wide:
         screen.note(

@@ -1,39 +1,64 @@
-"""What is loaded, what is charged, and what to do next.
+"""What is loaded, what is charged, what the bursting buffer holds, and what to do next.
 
 Example: finledger status
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+
 from finledger.cli._options import Books, Format, Quiet
 
 COLUMNS = ("month", "rows", "charged", "unallocated", "invoices", "next")
+QUARTER_COLUMNS = ("quarter", "months", "buffer fund", "reconciled", "next")
+Rows = Sequence[Mapping[str, object]]
 
 
 def status(books: Books, format: Format = "table", quiet: Quiet = False) -> None:
     from finledger.cli import screen
     from finledger.workbench import Workbench
+    from finledger.workbench.quarters import quarter_status
+    from finledger.write.text import count
 
     bench = Workbench(books)
     rows = bench.status()
+    quarters = quarter_status(bench, rows)
     waiting = bench.waiting()
     if format == "json":
-        screen.json_out({"schema": 1, "months": rows, "inbox": waiting})
+        screen.json_out({"schema": 1, "months": rows, "quarters": quarters, "inbox": waiting})
         return
     if format == "csv":
         screen.csv_out(COLUMNS, screen.cells(COLUMNS, rows))
         return
     if rows:
-        screen.table(
-            f"{bench.organisation.books}, {bench.organisation.currency}",
-            COLUMNS,
-            screen.cells(COLUMNS, rows),
-            right_align=COLUMNS[1:5],
-        )
+        _show(f"{bench.organisation.books}, {bench.organisation.currency}", rows, quarters)
+    following = _next(rows, quarters)
     if waiting:
-        screen.note(f"{len(waiting)} new files are in usage/: finledger load")
+        screen.note(f"{count(len(waiting), 'new file')} in usage/: finledger load")
     elif not rows:
         screen.note("Nothing is loaded: put exports into usage/, then `finledger load`.")
-    elif rows[-1]["next"]:
-        following = next(row for row in rows if row["next"])
-        screen.note(f"Next: {following['next']}")
+    elif following:
+        screen.note(f"Next: {following}")
+    elif any(each["reconciled"] for each in quarters):
+        last = next(each["quarter"] for each in reversed(quarters) if each["reconciled"])
+        screen.note(
+            f"All is done that can be. What stands in the way of a close: finledger close --quarter {last} --dry-run"
+        )
+
+
+def _show(title: str, rows: Rows, quarters: Rows) -> None:
+    from finledger.cli import screen
+
+    screen.table(title, COLUMNS, screen.cells(COLUMNS, rows), right_align=COLUMNS[1:5])
+    cells = [
+        [each["quarter"], f"{each['months']} of 3", each["fund"], "yes" if each["reconciled"] else "no", each["next"]]
+        for each in quarters
+    ]
+    screen.table("Quarters", QUARTER_COLUMNS, cells, right_align=("buffer fund",), below=True)
+
+
+def _next(rows: Rows, quarters: Rows) -> str:
+    """The first command that is due: of a month, or of a quarter whose months are done."""
+    due = [(str(row["month"]), 0, str(row["next"])) for row in rows]
+    due += [(str(each["last_month"]), 1, str(each["next"])) for each in quarters]
+    return next((command for *_, command in sorted(due) if command), "")

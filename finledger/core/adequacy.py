@@ -51,13 +51,14 @@ def roll_forward(history: History, books: Sequence[PriceBook], organisation: Org
     """Every month since the books begin, in order."""
     start = organisation.fiscal_year_start
     rows = []
-    for month in history.months:
+    known = history.months
+    for month, following in zip(known, (*known[1:], None), strict=True):
         contributions = _of(history, "buffer", month)
         quarter = month.quarter(start)
         opening = fund.opening(month, history, books, organisation)
         repayments, draws = _of(history, "buffer_true_up", month), -_of(history, "buffer_draw", month)
         rebates = zero(history.currency)
-        if month == quarter.months(start)[-1]:
+        if month == quarter.months(start)[-1] or (following is not None and following.quarter(start) != quarter):
             balance = opening + contributions + repayments - draws
             rebates = fund.size(balance, quarter, history, books, start).rebated
         rows.append(FundMonth(month, opening, contributions, repayments, draws, rebates))

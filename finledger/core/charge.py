@@ -5,7 +5,7 @@ A line's gross is rounded once; what the team bears is a split of it, and its co
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from decimal import Decimal
 from fractions import Fraction
@@ -105,20 +105,26 @@ def charge_quality(
     The coverage premium is the base x (Q1's multiplier - 1); where stale eval sets cost more than that, the rest is the
     freshness premium.
     """
+    factors = {feature: tuple(_premium_factors(each)) for feature, each in multiplied.items()}
     premiums = []
     for line in lines:
-        found = multiplied.get(line.key.feature)
-        if found is None or not is_production(line):
-            continue
-        base = Fraction(dict(line.components).get("base", zero(line.amount.currency)).amount)
-        for kind, factor in (
-            ("coverage_premium", found.coverage - 1),
-            ("freshness_premium", max(found.freshness - found.coverage, Fraction(0))),
-        ):
-            premium = rounded(base * factor, line.amount.currency, rounding)
+        for kind, factor in factors.get(line.key.feature, ()):
+            if not is_production(line):
+                break
+            base = next((part for name, part in line.components if name == "base"), zero(line.amount.currency))
+            exact = Fraction(base.amount) * factor
+            premium = rounded(exact, line.amount.currency, rounding)
             if premium:
-                premiums.append(_premium(line, kind, base * factor, premium))
+                premiums.append(_premium(line, kind, exact, premium))
     return tuple(premiums)
+
+
+def _premium_factors(found: Multiplier) -> Iterator[tuple[str, Fraction]]:
+    """What a feature's base is multiplied by for each premium that is not nothing."""
+    if found.coverage > 1:
+        yield "coverage_premium", found.coverage - 1
+    if found.freshness > found.coverage:
+        yield "freshness_premium", found.freshness - found.coverage
 
 
 def _premium(line: ChargeLine, kind: str, exact: Fraction, amount: Money) -> ChargeLine:

@@ -1,4 +1,4 @@
-"""Two versions of one month's charges, side by side: what each team, each component and all of it would change by (U8).
+"""Two versions of the same months' charges, side by side: what each team, each component and all of it would change by (U8).
 
 `simulate` and `pricebook diff --month` both show what is made here. Every figure is a sum of charge lines as they were
 rounded, so that the changes of the teams, of the components, and of their cells add up to the same total.
@@ -6,7 +6,7 @@ rounded, so that the changes of the teams, of the components, and of their cells
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 
@@ -68,13 +68,14 @@ class Comparison:
         return not any(each.delta for each in (*self.cells, *self.platform))
 
 
-def compare(before: MonthCharges, after: MonthCharges) -> Comparison:
-    """What becomes of a month's charges. Raises ValueError for two months, or two currencies."""
-    if (before.month, before.currency) != (after.month, after.currency):
-        raise ValueError(f"{before.month} in {before.currency} and {after.month} in {after.currency} do not compare")
-    currency = before.currency
+def compare(before: Sequence[MonthCharges], after: Sequence[MonthCharges]) -> Comparison:
+    """What becomes of the charges of one month or several. Raises ValueError for other months, or another currency."""
+    left_months, right_months = ([(str(each.month), each.currency) for each in side] for side in (before, after))
+    if left_months != right_months or not before:
+        raise ValueError(f"{left_months} and {right_months} do not compare")
+    currency = before[0].currency
     left, right = _cells(before), _cells(after)
-    named = {(each.team, "") for charges in (before, after) for each in charges.teams}
+    named = {(each.team, "") for charges in (*before, *after) for each in charges.teams}
     keys = left.keys() | right.keys()
     return Comparison(
         currency=currency,
@@ -91,14 +92,14 @@ def compare(before: MonthCharges, after: MonthCharges) -> Comparison:
             _change(*key, left, right, [key], currency)
             for key in sorted(keys, key=lambda key: (key[0] == UNALLOCATED, *key))
         ),
-        platform=_platform(before, after),
+        platform=_platform(_borne(before), _borne(after), zero(currency)),
     )
 
 
-def _cells(charges: MonthCharges) -> dict[tuple[str, str], int]:
+def _cells(months: Sequence[MonthCharges]) -> dict[tuple[str, str], int]:
     """Minor units by team and component."""
     sums: dict[tuple[str, str], int] = {}
-    for line in charges.lines:
+    for line in (line for charges in months for line in charges.lines):
         for component, amount in line.components:
             key = (line.key.team, component)
             sums[key] = sums.get(key, 0) + amount.minor
@@ -122,16 +123,17 @@ def _change(
     )
 
 
-def _platform(before: MonthCharges, after: MonthCharges) -> tuple[Change, ...]:
-    left, right = _borne(before), _borne(after)
-    none = zero(before.currency)
+def _platform(left: Mapping[str, Money], right: Mapping[str, Money], none: Money) -> tuple[Change, ...]:
     return tuple(
         Change("", name, left.get(name, none), right.get(name, none)) for name in sorted(left.keys() | right.keys())
     )
 
 
-def _borne(charges: MonthCharges) -> dict[str, Money]:
+def _borne(months: Sequence[MonthCharges]) -> dict[str, Money]:
     """What the platform bears by component; evaluation is the platform's part of every disclosure."""
-    borne = {each.component: each.amount for each in charges.central}
-    borne[EVAL] = Money(sum(each.platform_share.minor for each in charges.disclosures), charges.currency)
-    return {component: amount for component, amount in borne.items() if amount}
+    minors: dict[str, int] = {}
+    for charges in months:
+        parts = [(each.component, each.amount) for each in charges.central if each.component != EVAL]
+        for component, amount in (*parts, *((EVAL, each.platform_share) for each in charges.disclosures)):
+            minors[component] = minors.get(component, 0) + amount.minor
+    return {component: Money(minor, months[0].currency) for component, minor in minors.items() if minor}

@@ -30,7 +30,11 @@ FUNDED_BY_OVERHEAD = ("overhead", "gateway", "retrieval", "observability")
 
 @dataclass(frozen=True, slots=True)
 class MonthEnd:
-    """A month of the quarter on its final data. `drawn`: what its teams drew when it was charged, as amounts."""
+    """A month of the quarter on its final data. `drawn`: what its teams drew when it was charged, as amounts.
+
+    `decisions`: what became of its requests on final data. `stands`: the month cannot be worked out again, and neither can
+    its draws.
+    """
 
     month: Month
     opening: Money
@@ -38,6 +42,14 @@ class MonthEnd:
     repayments: Money
     drawn: Mapping[str, Money]
     decisions: Sequence[DrawDecision]
+    stands: bool = False
+
+    @property
+    def due(self) -> Mapping[str, Money]:
+        """What each team draws on final data; as it was drawn, where that cannot be said."""
+        if self.stands:
+            return self.drawn
+        return {decision.request.team: decision.granted for decision in self.decisions}
 
 
 @dataclass(frozen=True, slots=True)
@@ -196,7 +208,7 @@ def _true_ups(months: Sequence[MonthEnd], balance: Money) -> tuple[TrueUp, ...]:
     """Old draw - new draw of every month and team (B4). Top-ups are held to what the fund has: it is never negative (B1)."""
     changed: list[TrueUp] = []
     for each in months:
-        new = {decision.request.team: decision.granted for decision in each.decisions}
+        new = each.due
         for team in sorted({*new, *each.drawn}):
             was, now = each.drawn.get(team, zero(balance.currency)), new.get(team, zero(balance.currency))
             if was != now:

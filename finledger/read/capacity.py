@@ -8,7 +8,7 @@ from finledger.core.model import Organisation, Reservation
 from finledger.core.period import Month
 from finledger.core.problem import Outcome, Problem, SourceRef
 from finledger.read import values
-from finledger.read.tables import Row, read_table
+from finledger.read.tables import Row, absent, read_table
 from finledger.read.values import WrongValue, quoted, suggestion
 
 COLUMNS = ("month", "gpu_sku", "reserved_hours", "holder")
@@ -16,7 +16,7 @@ COLUMNS = ("month", "gpu_sku", "reserved_hours", "holder")
 
 def read_capacity(path: Path, shown_as: str, organisation: Organisation) -> Outcome[tuple[Reservation, ...]]:
     """Every reservation, sorted by month, SKU and holder; none where there is no file. An empty holder is a shared pool."""
-    if not path.exists():
+    if absent(path):
         return Outcome(())
     table = read_table(path, shown_as, COLUMNS)
     problems = list(table.problems)

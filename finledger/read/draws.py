@@ -12,7 +12,7 @@ from finledger.core.model import DrawRequest, Organisation
 from finledger.core.period import Month
 from finledger.core.problem import Outcome, Problem, SourceRef
 from finledger.read import values
-from finledger.read.tables import Row, read_table
+from finledger.read.tables import Row, absent, parse_table
 from finledger.read.values import WrongValue, quoted, suggestion
 
 COLUMNS = ("month", "team", "cause", "disclosure", "requested")
@@ -20,9 +20,14 @@ COLUMNS = ("month", "team", "cause", "disclosure", "requested")
 
 def read_draws(path: Path, shown_as: str, organisation: Organisation) -> Outcome[tuple[DrawRequest, ...]]:
     """Every request, sorted by month and team; none where there is no file. Requested amounts are in the books' currency."""
-    if not path.exists():
+    if absent(path):
         return Outcome(())
-    table = read_table(path, shown_as, COLUMNS)
+    return parse_draws(path.read_bytes(), shown_as, organisation)
+
+
+def parse_draws(content: bytes, shown_as: str, organisation: Organisation) -> Outcome[tuple[DrawRequest, ...]]:
+    """The requests that a file of this content would hold."""
+    table = parse_table(content, shown_as, COLUMNS)
     problems = list(table.problems)
     seen: dict[tuple[Month, str], SourceRef] = {}
     requests = [_request(row, organisation, seen, problems) for row in table.rows]

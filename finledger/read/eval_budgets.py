@@ -8,7 +8,7 @@ from finledger.core.model import EvalBudget, Organisation
 from finledger.core.period import Month
 from finledger.core.problem import Outcome, Problem, SourceRef
 from finledger.read import values
-from finledger.read.tables import Row, read_table
+from finledger.read.tables import Row, absent, read_table
 from finledger.read.values import WrongValue
 
 COLUMNS = ("month", "feature", "runs", "amount")
@@ -16,7 +16,7 @@ COLUMNS = ("month", "feature", "runs", "amount")
 
 def read_eval_budgets(path: Path, shown_as: str, organisation: Organisation) -> Outcome[tuple[EvalBudget, ...]]:
     """Every budget, sorted by month and feature; none where there is no file. An empty cell is not planned for."""
-    if not path.exists():
+    if absent(path):
         return Outcome(())
     table = read_table(path, shown_as, COLUMNS)
     problems = list(table.problems)

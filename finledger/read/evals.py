@@ -13,7 +13,7 @@ from finledger.core.period import Month
 from finledger.core.problem import Outcome, Problem
 from finledger.read import values
 from finledger.read.graded import read_graded
-from finledger.read.tables import Row, read_table
+from finledger.read.tables import Row, absent, read_table
 from finledger.read.values import WrongValue
 
 COLUMNS = ("month", "feature", "coverage", "in_distribution", "tasks", "graded", "correct")
@@ -35,7 +35,7 @@ def read_evals(folder: Path, shown_as: str) -> Outcome[tuple[EvalRecord, ...]]:
 
 def _every(folder: Path, shown_as: str, problems: list[Problem]) -> Iterator[tuple[Row, EvalRecord]]:
     """Every record with the row at which it begins: of the tables first, then of the graded cases."""
-    names = sorted(path.name for path in folder.iterdir() if not path.name.startswith(".")) if folder.is_dir() else []
+    names = sorted(path.name for path in folder.iterdir() if not path.name.startswith(".")) if not absent(folder) else []
     for name in names:
         if name.endswith(".csv") and not name.endswith(SEGMENTS):
             table = read_table(folder / name, f"{shown_as}/{name}", COLUMNS)

@@ -7,7 +7,7 @@ from pathlib import Path
 from finledger.core.model_rates import GpuCost
 from finledger.core.problem import Outcome, Problem
 from finledger.read import values
-from finledger.read.tables import Row, read_table
+from finledger.read.tables import Row, parse_table
 from finledger.read.values import WrongValue
 
 COLUMNS = (
@@ -17,7 +17,8 @@ COLUMNS = (
 
 def read_gpu_costs(path: Path, shown_as: str) -> Outcome[tuple[GpuCost, ...]]:
     """Every accelerator's cost, sorted by SKU. Where there is no `count` column, or an empty cell, there is one of it."""
-    table = read_table(path, shown_as, COLUMNS if _counted(path) else COLUMNS[:-1])
+    content = path.read_bytes()
+    table = parse_table(content, shown_as, COLUMNS if _counted(content) else COLUMNS[:-1])
     problems = list(table.problems)
     costs: dict[str, GpuCost] = {}
     for row in table.rows:
@@ -31,9 +32,11 @@ def read_gpu_costs(path: Path, shown_as: str) -> Outcome[tuple[GpuCost, ...]]:
     return Outcome(tuple(costs[sku] for sku in sorted(costs)), tuple(problems))
 
 
-def _counted(path: Path) -> bool:
-    with path.open(encoding="utf-8-sig", errors="replace") as stream:
-        return "count" in stream.readline()
+def _counted(content: bytes) -> bool:
+    """Whether the header has the column `count`, which may be left out."""
+    lines = content.decode("utf-8-sig", errors="replace").splitlines()
+    header = next((line for line in lines if line.strip(" ,")), "")
+    return "count" in (cell.strip(' "') for cell in header.split(","))
 
 
 def _cost(row: Row, problems: list[Problem]) -> GpuCost | None:

@@ -8,7 +8,7 @@ from finledger.core.model import Organisation, PlatformCost
 from finledger.core.period import Month
 from finledger.core.problem import Outcome, Problem, SourceRef
 from finledger.read import values
-from finledger.read.tables import Row, read_table
+from finledger.read.tables import Row, absent, read_table
 from finledger.read.values import WrongValue
 
 COLUMNS = ("month", "component", "amount", "account")
@@ -29,7 +29,7 @@ COMPONENTS = (
 
 def read_platform_costs(path: Path, shown_as: str, organisation: Organisation) -> Outcome[tuple[PlatformCost, ...]]:
     """Every cost, sorted by month, component and account; none where there is no file. A negative amount is a credit."""
-    if not path.exists():
+    if absent(path):
         return Outcome(())
     table = read_table(path, shown_as, COLUMNS)
     problems = list(table.problems)

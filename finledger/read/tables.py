@@ -52,9 +52,18 @@ class Row:
         return self.value(column, parse, problems)
 
 
+def absent(path: Path) -> bool:
+    """Whether there is nothing of that name. A link to nowhere is there: reading it says what is wrong with it."""
+    return not (path.exists() or path.is_symlink())
+
+
 def read_table(path: Path, shown_as: str, columns: Sequence[str]) -> Outcome[tuple[Row, ...]]:
     """Every record of the table, cells without the spaces around them. An unreadable file raises OSError."""
-    content = path.read_bytes()
+    return parse_table(path.read_bytes(), shown_as, columns)
+
+
+def parse_table(content: bytes, shown_as: str, columns: Sequence[str]) -> Outcome[tuple[Row, ...]]:
+    """The records that a file of this content would have."""
     try:
         text = content.decode("utf-8-sig")
     except UnicodeDecodeError as error:
@@ -117,6 +126,11 @@ class _Table:
 
     def header_fits(self, header: list[str], line: int) -> bool:
         remedy = f"the columns are {','.join(self.columns)}"
+        other = next((mark for mark in ";\t" if len(header) == 1 and mark in header[0]), "")
+        if other:
+            message = f"the cells are separated by {'semicolons' if other == ';' else 'tabs'}, not by commas"
+            self.refuse("table-header", message, f"save the table with commas; {remedy}", line)
+            return False
         for name in self.columns:
             if name not in header:
                 self.refuse("table-header", f"the column {name} is missing", f"add the column; {remedy}", line)

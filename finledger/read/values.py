@@ -70,6 +70,10 @@ def number(value: Any) -> Decimal:
 
 
 def _number_remedy(text: str) -> str:
+    if re.fullmatch(r"-?[1-9][0-9]{20,}(\.[0-9]+)?", text):
+        return "write at most 20 digits before the point"
+    if re.fullmatch(r"\+[0-9.]+|-?0[0-9]+(\.[0-9]+)?", text):
+        return "write the number without a plus and without zeros in front: 7.50"
     if text.endswith("%"):
         return "write a share of one: 80 % is 0.80"
     if re.fullmatch(r"[+-]?[0-9.]+[eE][+-]?[0-9]+", text):
@@ -113,6 +117,15 @@ def share(value: Any) -> Decimal:
     if not 0 <= found <= 1:
         message = f"{quoted(value)} is not a share between 0 and 1"
         raise WrongValue("not-a-share", message, "write a share of one: 15 % is 0.15")
+    return found
+
+
+def multiplier(value: Any) -> Decimal:
+    """What a price is multiplied by for unmeasured quality: never a discount."""
+    found = number(value)
+    if found < 1:
+        message = f"a multiplier of {found} would make unmeasured quality cheaper"
+        raise WrongValue("max-multiplier", message, "write 1 or more")
     return found
 
 

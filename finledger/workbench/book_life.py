@@ -202,7 +202,7 @@ def publish(bench: Workbench, name: str, day: date | None, today: date, *, dry_r
         from finledger.write.files import write
 
         with bench.ledger.write() as ledger:
-            write(bench.root / book.file, content)
+            write((bench.root / book.file).resolve(), content)  # through a link, as an editor would
             ledger.freeze_book(frozen.name, frozen.sha256, frozen.file)
     return Published(frozen, False, tuple(found))
 
@@ -258,7 +258,7 @@ def diff(bench: Workbench, old_name: str, new_name: str, month: Month | None = N
         inputs = bench.month_inputs(month)
         before, _ = bench.run(replace(inputs, books=under(inputs.books, old, month)))
         after, _ = bench.run(replace(inputs, books=under(inputs.books, new, month)))
-        effect = compare(before, after)
+        effect = compare([before], [after])
         notices = tuple(dict.fromkeys((*before.notices, *after.notices)))
         notes = (
             f"Each book is taken as if it had been in force in all of {month}; the buffer and credits of other months are "

@@ -15,7 +15,7 @@ from finledger.core.history import History
 from finledger.core.model import MONEY_MOVES, DrawDecision
 from finledger.core.money import floored, rounded_places, total, zero
 from finledger.core.period import Month, Quarter
-from finledger.core.problem import Misused, Problem, Refused
+from finledger.core.problem import Busy, Misused, Problem, Refused
 from finledger.pipeline import stated_forecasts
 from finledger.workbench import Workbench
 
@@ -31,11 +31,13 @@ class FundStatus:
     quarter: Quarter | None
     teams: tuple[Mapping[str, Any], ...]
     notices: tuple[Problem, ...]
+    decisions: tuple[DrawDecision, ...] = ()  # of the quarter's loaded months
 
 
 def fund_status(bench: Workbench) -> FundStatus:
     """As recorded; a loaded month that nobody allocated is worked out on the way."""
     organisation = bench.organisation
+    bench.frozen_pricebooks()
     history, notices = _whole_history(bench)
     months = adequacy.roll_forward(history, bench.pricebooks, organisation)
     if not months:
@@ -55,7 +57,14 @@ def fund_status(bench: Workbench) -> FundStatus:
         for name, team in sorted(organisation.teams.items())
         if team.stage_in(last) in MONEY_MOVES
     ]
-    return FundStatus(organisation.currency, months, quarter, tuple(teams), notices)
+    asked = {each.month for each in bench.draws}
+    decided = [
+        decision
+        for month in quarter.months(start)
+        if month in asked and bench.ledger.parts(month)
+        for decision in bench.run(bench.month_inputs(month))[0].buffer.decisions
+    ]
+    return FundStatus(organisation.currency, months, quarter, tuple(teams), notices, tuple(decided))
 
 
 def _whole_history(bench: Workbench) -> tuple[History, tuple[Problem, ...]]:
@@ -67,28 +76,28 @@ def _whole_history(bench: Workbench) -> tuple[History, tuple[Problem, ...]]:
 def request_draw(bench: Workbench, row: Mapping[str, str], *, dry_run: bool) -> dict[str, str | None]:
     """Add the request to decisions/draws.csv and say what it is granted by the month's figures so far.
 
-    `Refused` when the file or the row is not right: then the file stays as it was.
+    `Refused` when the file or the row is not right, `Busy` when somebody else writes to the books: then the file stays as it
+    was. What stands in it stays to the byte; a link is written through.
     """
-    from finledger.read.draws import COLUMNS, read_draws
+    from finledger.read.draws import parse_draws
+    from finledger.read.tables import absent
     from finledger.write.files import write
 
     path = bench.root / DRAWS
-    before = path.read_text(encoding="utf-8-sig") if path.is_file() else ",".join(COLUMNS) + "\n"
-    header = next(csv.reader(io.StringIO(before)), list(COLUMNS))
-    added = io.StringIO()
-    csv.writer(added, lineterminator="\n").writerow([row.get(name.strip(), "") for name in header])
-    content = before + ("" if before.endswith("\n") else "\n") + added.getvalue()
-    with bench.workspace() as workspace:
-        draft = workspace / "draws.csv"
-        draft.write_text(content, encoding="utf-8")
-        outcome = read_draws(draft, DRAWS, bench.organisation)
+    row = {name: cell.strip() for name, cell in row.items()}
+    before = b"" if absent(path) else path.read_bytes()
+    content = _with_row(before, row)
+    outcome = parse_draws(content, DRAWS, bench.organisation)
     if outcome.errors:
         raise Refused(outcome.problems)
     bench.__dict__["draws"] = outcome.rows
     month = Month.parse(row["month"])
     decision = _decision(bench, month, row["team"])
     if not dry_run:
-        write(path, content.encode())
+        with bench.ledger.write():  # one request after another: none is lost
+            if before != (b"" if absent(path) else path.read_bytes()):
+                raise Busy(f"{DRAWS} was changed meanwhile")
+            write(path.resolve(), content)
     return {
         **row,
         "charges": None if decision is None else str(decision.charges),
@@ -98,6 +107,25 @@ def request_draw(bench: Workbench, row: Mapping[str, str], *, dry_run: bool) -> 
         "granted": None if decision is None else str(decision.granted),
         "reason": None if decision is None else decision.reason,
     }
+
+
+def _with_row(before: bytes, row: Mapping[str, str]) -> bytes:
+    """The file with a row at its end, in the order of its columns and with its own line ends; a header where it has none."""
+    from finledger.read.draws import COLUMNS
+
+    text = before.decode("utf-8-sig", errors="replace")
+    names = next((cells for cells in csv.reader(io.StringIO(text, newline="")) if any(map(str.strip, cells))), None)
+    mark = next((mark for mark in ("\r\n", "\n", "\r") if mark in text), "\n")
+    added = io.StringIO()
+    written = csv.writer(added, lineterminator=mark)
+    if names is None:
+        written.writerow(COLUMNS)
+    written.writerow([row.get(name.strip(), "") for name in names or COLUMNS])
+    gap = "" if not text or text.endswith(("\n", "\r")) else mark
+    try:
+        return before + (gap + added.getvalue()).encode()
+    except UnicodeEncodeError:
+        raise Misused("the request holds bytes that are no text: write it in UTF-8") from None
 
 
 def _decision(bench: Workbench, month: Month, team: str) -> DrawDecision | None:
@@ -115,6 +143,7 @@ def fund_adequacy(bench: Workbench, month: Month | None) -> dict[str, Any]:
     It would hold what it opens with and what the month's surcharges bring: by the last three months' mean.
     """
     organisation = bench.organisation
+    bench.frozen_pricebooks()
     known = bench.months()
     if month is None:
         if not known:

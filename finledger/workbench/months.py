@@ -13,6 +13,7 @@ from finledger.books.loads import Advance, Loaded, Steps, again, twice
 from finledger.core.history import History, flows_of
 from finledger.core.invoice import SERIES, invoice_number
 from finledger.core.model import (
+    MONEY_MOVES,
     UNALLOCATED,
     Invoice,
     LoadedFile,
@@ -345,8 +346,11 @@ class Workbench(OpenBooks):
             currency = self.organisation.currency
             numbers = self.ledger.invoice_numbers(month)
             loose = total((line.amount for line in lines if line.key.team == UNALLOCATED), currency)
-            written = (self.root / "out" / str(month) / "journal").is_dir()
-            steps = (("allocate", run is not None), ("invoice", bool(numbers)), ("journal", written))
+            made = self.root / "out" / str(month)
+            moves = any(team.stage_in(month) in MONEY_MOVES for team in self.organisation.teams.values())
+            issued = bool(numbers) if moves else (made / "statements").is_dir()
+            posted = not moves or (made / "journal").is_dir()
+            steps = (("allocate", run is not None), ("invoice", issued), ("journal", posted))
             following = next((name for name, done in steps if not done), "")
             found.append(
                 {

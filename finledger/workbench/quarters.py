@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
+from finledger.core import buffer as fund
+from finledger.core.adequacy import roll_forward
 from finledger.core.history import Flow, History, flows_of
 from finledger.core.model import JournalEntry, MonthCharges
+from finledger.core.money import Money, total
 from finledger.core.period import Month, Quarter
 from finledger.core.post import post_quarter
 from finledger.core.pricebook import book_at
@@ -40,9 +43,11 @@ def settle(bench: Workbench, quarter: Quarter, engine_name: str = DEFAULT) -> Se
     charged: list[MonthCharges] = []
     ends: list[MonthEnd] = []
     problems: list[Problem] = []
+    drawn: dict[str, Money] = {}  # in the quarter so far, on final data: what the cap has left (B2)
     for month in own:
         as_posted = tuple(flow for flow in recorded if flow.posting_month == month)
         inputs = bench.month_inputs(month, engine_name=engine_name, history=history)
+        inputs = replace(inputs, drawn=drawn)
         if not inputs.files and not as_posted:
             if not (own[0] < begins <= own[-1]) or begins < month:
                 problems.append(_not_loaded(quarter, month))
@@ -51,13 +56,15 @@ def settle(bench: Workbench, quarter: Quarter, engine_name: str = DEFAULT) -> Se
             charges, _ = bench.run(inputs)
         except Refused as refused:
             problems.extend(refused.problems)
-            history = history + as_posted
-            continue
-        fresh = flows_of(charges.lines)
-        if as_posted and sorted(as_posted) != sorted(fresh):
-            problems.append(_stale(month))
-        charged.append(charges)
-        ends.append(_month_end(charges, as_posted or fresh))
+            ends.append(_as_recorded(bench, month, history, as_posted))  # what was charged and posted stands
+            fresh = as_posted
+        else:
+            fresh = flows_of(charges.lines)
+            if as_posted and sorted(as_posted) != sorted(fresh):
+                problems.append(_stale(month))
+            charged.append(charges)
+            ends.append(_month_end(charges, as_posted or fresh))
+        drawn = _added(drawn, ends[-1].due)
         history = history + (as_posted or fresh)
         final += fresh
     before = history.before(own[0])
@@ -79,6 +86,36 @@ def settle(bench: Workbench, quarter: Quarter, engine_name: str = DEFAULT) -> Se
         (*problems, *posted.problems),
         (*notices, *_size_notices(end, bench)),
     )
+
+
+def quarter_status(bench: Workbench, months: Sequence[Mapping[str, object]]) -> list[dict[str, object]]:
+    """Every quarter with usage, beside its months as `Workbench.status` gives them: how many are loaded, what the fund holds
+    after the last one that is charged (None where none is), whether it is reconciled, and the command that comes next.
+    """
+    organisation = bench.organisation
+    start = organisation.fiscal_year_start
+    stated = {Month.parse(str(row["month"])): str(row["next"]) for row in months}
+    if not stated:
+        return []
+    history = History(organisation.currency, bench.ledger.flows(max(stated).next))
+    held = {row.month: row.closing for row in roll_forward(history, bench.pricebooks, organisation)}
+    found: list[dict[str, object]] = []
+    for quarter in sorted({month.quarter(start) for month in stated}):
+        own = quarter.months(start)
+        charged = [month for month in own if month in held]
+        reconciled = bench.ledger.current_run(quarter) is not None
+        due = all(month in stated for month in own) and not any(stated.get(month) for month in own)
+        found.append(
+            {
+                "quarter": str(quarter),
+                "last_month": str(own[-1]),
+                "months": sum(month in stated for month in own),
+                "fund": str(held[charged[-1]]) if charged else None,
+                "reconciled": reconciled,
+                "next": f"finledger reconcile --quarter {quarter}" if due and not reconciled else "",
+            }
+        )
+    return found
 
 
 def record(bench: Workbench, settled: Settled) -> None:
@@ -114,16 +151,37 @@ def write_settled(bench: Workbench, settled: Settled, *, dry_run: bool = False) 
 
 
 def _month_end(charges: MonthCharges, as_posted: Sequence[Flow]) -> MonthEnd:
-    drawn = History(charges.currency, tuple(as_posted)).posted("buffer_draw", (charges.month,))
     buffer = charges.buffer
     return MonthEnd(
         month=charges.month,
         opening=buffer.opening,
         contributions=buffer.contributions,
         repayments=buffer.repaid,
-        drawn={team: -amount for team, amount in drawn.items()},
+        drawn=_drawn(History(charges.currency, tuple(as_posted)), charges.month),
         decisions=buffer.decisions,
     )
+
+
+def _as_recorded(bench: Workbench, month: Month, history: History, as_posted: Sequence[Flow]) -> MonthEnd:
+    """A month that cannot be worked out again, as it was recorded: its draws stand, and nothing is trued up."""
+    own = History(bench.organisation.currency, tuple(as_posted))
+    return MonthEnd(
+        month=month,
+        opening=fund.opening(month, history, bench.pricebooks, bench.organisation),
+        contributions=total(own.posted("buffer", (month,)).values(), own.currency),
+        repayments=total(own.posted("buffer_true_up", (month,)).values(), own.currency),
+        drawn=_drawn(own, month),
+        decisions=(),
+        stands=True,
+    )
+
+
+def _drawn(history: History, month: Month) -> dict[str, Money]:
+    return {team: -amount for team, amount in history.posted("buffer_draw", (month,)).items()}
+
+
+def _added(drawn: Mapping[str, Money], more: Mapping[str, Money]) -> dict[str, Money]:
+    return {**drawn, **{team: drawn[team] + amount if team in drawn else amount for team, amount in more.items()}}
 
 
 # ── what stands in the way ──────────────────────────────────────────────────────────────────────────────────────────────
@@ -154,7 +212,7 @@ def open_months(bench: Workbench, quarter: Quarter) -> Iterator[Problem]:
             "month-open",
             f"{month} is not closed: a quarter closes after its months",
             SourceRef("store/ledger.sqlite"),
-            remedy="figures of open months are provisional: they can be looked at and reconciled",
+            remedy="this version closes no month: look at the figures, and go on; those of open months are provisional",
         )
 
 

@@ -1,12 +1,14 @@
-"""What-if on a real month: the same usage, re-rated under other terms, beside what it was (rule U8). Nothing is written."""
+"""What-if on a real month or quarter: the same usage, re-rated under other terms, beside what it was (rule U8). Nothing is written."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from decimal import localcontext
 from pathlib import Path
 
 from finledger.core.compare import Comparison, compare
+from finledger.core.history import flows_of
 from finledger.core.label import own
 from finledger.core.model import MonthCharges, PriceBook
 from finledger.core.money import EXACT
@@ -24,25 +26,32 @@ USERS_LIMIT = 2_000_000  # groups of a month by user
 
 @dataclass(frozen=True, slots=True)
 class Simulated:
-    before: MonthCharges
-    after: MonthCharges
+    before: tuple[MonthCharges, ...]
+    after: tuple[MonthCharges, ...]
     comparison: Comparison
 
 
-def simulate(bench: Workbench, month: Month, what_if: WhatIf, *, engine_name: str = DEFAULT) -> Simulated:
-    """The month as it is and as it would be. Earlier months stay what they were; the usage is grouped once.
+def simulate(bench: Workbench, months: Sequence[Month], what_if: WhatIf, *, engine_name: str = DEFAULT) -> Simulated:
+    """The months, in order, as they are and as they would be; months before them stay what they were.
 
-    Raises Refused where the month, as it is or as it would be, cannot be charged.
+    Credits, draws and the fund's balance follow from month to month on each side. Each month's usage is grouped once.
+    Raises Refused where a month, as it is or as it would be, cannot be charged.
     """
-    inputs = bench.month_inputs(month, engine_name=engine_name)
-    books = changed_books(inputs.books, what_if, month)
-    nothing = without_effect(books, what_if, month)
-    if nothing:
-        raise Refused(nothing)
-    inputs = replace(inputs, also_cut=cut_dates(inputs.books, books))
-    before, _ = bench.run(inputs)
-    after, _ = bench.run(replace(inputs, books=books, organisation=changed_organisation(inputs.organisation, what_if)))
-    return Simulated(before, after, compare(before, after))
+    as_it_is = as_it_would_be = bench.history(months[0], engine_name)[0]
+    before, after = [], []
+    for month in months:
+        inputs = bench.month_inputs(month, engine_name=engine_name, history=as_it_is)
+        books = changed_books(inputs.books, what_if, month)
+        nothing = without_effect(books, what_if, month)
+        if nothing:
+            raise Refused(nothing)
+        inputs = replace(inputs, also_cut=cut_dates(inputs.books, books))
+        changed = changed_organisation(inputs.organisation, what_if)
+        before.append(bench.run(inputs)[0])
+        after.append(bench.run(replace(inputs, books=books, organisation=changed, history=as_it_would_be))[0])
+        as_it_is += flows_of(before[-1].lines)
+        as_it_would_be += flows_of(after[-1].lines)
+    return Simulated(tuple(before), tuple(after), compare(before, after))
 
 
 def seats_against_actions(bench: Workbench, month: Month, *, engine_name: str = DEFAULT) -> tuple[SeatSpread, ...]:

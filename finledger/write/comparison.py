@@ -7,7 +7,7 @@ from typing import Any
 
 from finledger.core.compare import Change, Comparison
 from finledger.core.money import rounded_places
-from finledger.write.text import shown
+from finledger.write.text import shown, words
 
 COLUMNS = ("team", "component", "before", "after", "change", "change_percent")
 PERCENT_PLACES = 2
@@ -59,10 +59,10 @@ def comparison_markdown(comparison: Comparison, title: str) -> str:
     teams = [[each.team, *amounts(each)] for each in comparison.teams]
     teams.append(["**total**", *amounts(comparison.total)])
     parts += _table(("team", "before", "after", "change", "%"), teams)
-    components = [[each.component, *amounts(each)] for each in comparison.components]
+    components = [[words(each.component), *amounts(each)] for each in comparison.components]
     parts += ["", *_table(("component", "before", "after", "change", "%"), components)]
     if comparison.platform:
-        borne = [[each.component, *amounts(each)] for each in comparison.platform]
+        borne = [[words(each.component), *amounts(each)] for each in comparison.platform]
         parts += ["", *_table(("borne by the platform", "before", "after", "change", "%"), borne)]
     more, less = len(comparison.losers), len(comparison.winners)
     parts += ["", f"Amounts in {comparison.currency}. Teams that would pay more: {more}; that would pay less: {less}.", ""]

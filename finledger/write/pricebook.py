@@ -15,7 +15,8 @@ from finledger.core.model import ActionClass, BufferTerms, ModelRates, Price, Pr
 
 _PLAIN = re.compile(r"[A-Za-z0-9][A-Za-z0-9._/-]*")
 _NOT_PLAIN = frozenset({"null", "Null", "NULL"})
-_DRAFTED = re.compile(r"^#[ \t]*published:[ \t]*(?:[0-9]{4}-[0-9]{2}-[0-9]{2}|…).*$", re.MULTILINE)
+_DRAFTED = re.compile(r"^#[ \t]*published:[ \t]*(?:[0-9]{4}-[0-9]{2}-[0-9]{2}|…)(?P<after>[ \t]*(?:#.*)?)\r?$", re.MULTILINE)
+_OURS = ("`finledger pricebook publish` writes the day", "set the day when the book is agreed on")  # of drafts: no longer true
 _UNTIL = re.compile(r"^effective_until:.*$", re.MULTILINE)
 Fields = Iterable[tuple[str, str]]
 
@@ -28,11 +29,13 @@ def pricebook_yaml(book: PriceBook, heading: Sequence[str] = (), remarks: Mappin
 def with_published(text: str, day: date) -> str:
     """The book's text with `published: DAY` in it, and nothing else changed; unchanged where there is no place for it.
 
-    It takes the place of a line `# published: …`, else it follows `effective_until`.
+    It takes the place of a line `# published: …`, whose own comment stays, else it follows `effective_until`.
     """
     line = f"published: {day}"
     drafted = _DRAFTED.search(text)
     if drafted is not None:
+        after = drafted["after"].rstrip()
+        line += "" if any(ours in after for ours in _OURS) else after
         return text[: drafted.start()] + line + _rest(drafted[0], "\r") + text[drafted.end() :]
     until = _UNTIL.search(text)
     if until is None:

@@ -175,10 +175,10 @@ def eval_rows(charges: Iterable[MonthCharges]) -> list[dict[str, Any]]:
 def roll_forward(end: QuarterEnd) -> list[tuple[str, Money]]:
     """The fund's quarter as a person reads it, from the opening to the closing balance (rule B1)."""
     clawed = total((each.amount for each in end.true_ups), end.currency)
-    rows = [("opening", end.opening), ("+ surcharges", end.contributions), ("- draws", -end.draws)]
+    rows = [("opening", end.opening), ("surcharges", end.contributions), ("draws", -end.draws)]
     if end.repayments:
-        rows.append(("+ instalments of loans", end.repayments))
-    return [*rows, ("± true-ups", clawed), ("- rebates", -end.size.rebated), ("closing", end.closing)]
+        rows.append(("instalments of loans", end.repayments))
+    return [*rows, ("true-ups", clawed), ("rebates", -end.size.rebated), ("closing", end.closing)]
 
 
 def _reserve(reserve: Reserve) -> dict[str, str]:

@@ -91,12 +91,35 @@ def percent(share: Number, places: int = 2) -> str:
     return plain(rounded_places(Fraction(share) * 100, places)) + " %"
 
 
+def share(text: str | None, unknown: str = "n/a") -> str:
+    """A share as programs get it, as people read it in a column.
+
+    >>> share("0.681902"), share("0.61"), share(None)
+    ('68.2 %', '61.0 %', 'n/a')
+    """
+    return unknown if text is None else f"{rounded_places(Decimal(text) * 100, 1)} %"
+
+
 def day(value: date) -> str:
     return f"{value.day} {MONTHS[value.month - 1]} {value.year}"
 
 
 def month(value: Month) -> str:
     return f"{MONTHS[value.number - 1]} {value.year}"
+
+
+def words(name: str) -> str:
+    """What a column, a component or a reason is called, as people write it.
+
+    >>> words("cost_per_correct_task")
+    'cost per correct task'
+    """
+    return name.replace("_", " ")
+
+
+def count(number: int, what: str) -> str:
+    """1 file, 2 files."""
+    return f"{number} {what}" if number == 1 else f"{number} {what}s"
 
 
 def joined(words: list[str]) -> str:

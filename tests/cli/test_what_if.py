@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+from decimal import Decimal
 from pathlib import Path
 
 import pytest
@@ -200,3 +201,30 @@ def test_gaming__production_relabelled_and_moved(books: Path, capsys: pytest.Cap
 @pytest.mark.parametrize("words", [[], ["--month", "2026-07", "--quarter", "2026-Q3"], ["--quarter", "2027-Q1"]])
 def test_gaming__wants_a_month_or_a_quarter(books: Path, words: list[str], capsys: pytest.CaptureFixture[str]) -> None:
     finledger("gaming", "--books", books, *words, expect=2)
+
+
+def test_simulate__a_quarter_carries_credits_from_month_to_month(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """A multiplier of 1 at the floor: no premium in July, so that August has none to give back.
+
+    As it is, what August credits is what July charged too much: the quarter's change is the premium that stays.
+    """
+    folder = copy_books(ROOT / "tests" / "examples" / "41-premium-recovered", tmp_path / "recovered")
+    finledger("load", "--books", folder, "--quiet")
+    charged = {
+        month: finledger_json(capsys, "allocate", "--books", folder, "--month", month, "--dry-run")["charges"]
+        for month in ("2026-07", "2026-08", "2026-09")
+    }
+    quality = [
+        Decimal(row["amount"])
+        for rows in charged.values()
+        for row in rows
+        if row["component"] in ("coverage_premium", "coverage_credit")
+    ]
+    assert any(amount < 0 for amount in quality) and sum(quality) > 0
+    got = finledger_json(capsys, "simulate", "--books", folder, "--quarter", "2026-Q3", "--max-multiplier", "1")
+    assert Decimal(got["total"]["change"]) == -sum(quality)
+    assert {name for name, change in got["components"].items() if change["change"] != "0.00"} == {
+        "coverage_premium", "coverage_credit",
+    }  # fmt: skip
+    finledger("simulate", "--books", folder, expect=2)
+    finledger("simulate", "--books", folder, "--month", "2026-07", "--quarter", "2026-Q3", expect=2)

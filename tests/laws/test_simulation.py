@@ -75,7 +75,7 @@ def test_the_same_terms__change_nothing(usage: list[UsageGroup], prices: PriceBo
         unallocated="hold",
     )
     for what_if in (WhatIf(), same, *(WhatIf(**{f.name: getattr(same, f.name)}) for f in fields(WhatIf))):
-        found = compare(as_it_is, charged(usage, [prices], what_if))
+        found = compare([as_it_is], [charged(usage, [prices], what_if)])
         assert found.same and not found.winners and not found.losers
         assert not any(each.delta for each in (found.total, *found.teams, *found.components, *found.platform))
 
@@ -86,7 +86,7 @@ def test_any_change__adds_up_and_keeps_every_law(usage: list[UsageGroup], prices
     prices = replace(prices, quality=QUALITY)
     before, after = charged(usage, [prices], WhatIf()), charged(usage, [prices], what_if)
     assert after.checks and all(check.holds for check in after.checks)
-    found, back = compare(before, after), compare(after, before)
+    found, back = compare([before], [after]), compare([after], [before])
     adds_up(found)
     assert [each.delta for each in back.teams] == [-each.delta for each in found.teams]
     assert {each.team for each in found.winners} == {each.team for each in back.losers}
@@ -137,4 +137,4 @@ def test_two_versions_in_the_month__are_cut_alike_before_and_after() -> None:
 def test_months_that_differ__do_not_compare() -> None:
     july = charged([], [book()], WhatIf())
     with pytest.raises(ValueError, match="do not compare"):
-        compare(july, replace(july, month=Month(2026, 8)))
+        compare([july], [replace(july, month=Month(2026, 8))])
