@@ -45,6 +45,7 @@ from finledger.core.model import (
     Disclosure,
     DrawRequest,
     EvalRecord,
+    EvalSplit,
     IdleCost,
     Invoice,
     LoadedFile,
@@ -121,7 +122,7 @@ def _corridor(inputs: MonthInputs) -> tuple[MonthCharges, tuple[Invoice, ...]]:
     totals = team_totals(made.lines, organisation, month, frozen_forecasts(inputs), made.buffer)
     features = measure(made.lines, Evals(inputs.evals), made.multiplied, organisation, month)
     subsidies = subsidies_in(inputs.costs, month)
-    eval_share = run.stage(share_of_evals(made.disclosures, subsidies, organisation, month))
+    eval_share = run.stage(share_of_evals(made.disclosures, subsidies, inputs.books, organisation, month))
     funded = centrally_funded(made.lines, made.disclosures, used_books(inputs), organisation)
     central = charge_central(funded, organisation.currency, made.rounding)
     beside = Beside(made.terms, made.buffer, _history(inputs), eval_share, subsidies, central)
@@ -186,7 +187,7 @@ def _charged(run: _Run, inputs: MonthInputs) -> _Charged:
     billed = run.stage(take_included(owned, pricing, first))
     rated = run.stage(rate(billed, pricing))
     allocations = run.stage(allocate(rated, terms, inputs.books))
-    priced, disclosures = run.stage(charge(allocations, organisation, rounding, terms.eval_split if terms else "line"))
+    priced, disclosures = run.stage(charge(allocations, organisation, rounding, eval_split_in(terms, inputs)))
     multiplied, quality = charge_for_quality(inputs, priced, terms)
     idle_usage = run.stage(idle_hours(inputs.reservations, owned, pricing))
     idle_lines, idle = charge_idle(idle_usage, organisation, month, rounding)
@@ -244,6 +245,12 @@ def unallocated_share(lines: Iterable[ChargeLine], currency: str) -> tuple[Money
     loose = total((line.amount for line in counted if line.key.team == UNALLOCATED), currency)
     whole = total((line.amount for line in counted), currency)
     return loose, Fraction(loose.minor, whole.minor) if whole else Fraction(0)
+
+
+def eval_split_in(terms: PriceBook | None, inputs: MonthInputs) -> EvalSplit:
+    """How evaluation is shared: by the book of the month's first instant, or the first that holds in it (C4, P1)."""
+    book = terms if terms is not None else next(iter(used_books(inputs)), None)
+    return "line" if book is None else book.eval_split
 
 
 def charge_for_quality(

@@ -43,12 +43,15 @@ rows = st.lists(
     max_size=30,
 )
 queries = st.builds(
-    lambda changes, rates, labels: UsageQuery(
-        "USD", intervals(Month(2026, 7), "Europe/Berlin", changes, rates), tuple(labels)
+    lambda changes, rates, labels, only: UsageQuery(
+        "USD", intervals(Month(2026, 7), "Europe/Berlin", changes, rates), tuple(labels), only=only
     ),
     st.lists(st.dates(date(2026, 6, 20), date(2026, 8, 5)), max_size=3),
     st.lists(st.dates(date(2026, 6, 20), date(2026, 8, 5)), max_size=3),
     st.lists(st.sampled_from(["call_type", "tag", "user"]), unique=True),
+    st.sampled_from(
+        [(), (), (("team", ("日本",)),), (("team", ("R&D", "")), ("action", ("",))), (("model", ("m1", "m'2")),)]
+    ),
 )
 
 

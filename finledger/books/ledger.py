@@ -6,6 +6,7 @@ when the process is killed. Reads stand outside and see the last committed state
 
 from __future__ import annotations
 
+import errno
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -28,7 +29,7 @@ from finledger.core.problem import Busy, Problem, Refused, SourceRef
 # SQLite's primary result codes (the low byte of the extended one).
 _BUSY = frozenset({5, 6})
 _DAMAGED = frozenset({11, 26})
-_SYSTEM = frozenset({3, 8, 10, 13, 14, 23})  # permission, read-only, I/O error, disk full, cannot open, not authorised
+_SYSTEM = {3: errno.EACCES, 8: errno.EROFS, 10: errno.EIO, 13: errno.ENOSPC, 14: errno.EACCES, 23: errno.EACCES}
 _WRITING = "finledger_writing"
 _OF_A_MONTH = tables.runs.c.month.not_like("%Q%")  # the runs of a quarter's end stand beside those of months
 
@@ -100,6 +101,11 @@ class Ledger:
         query = select(tables.frozen_books.c.name, tables.frozen_books.c.sha256).order_by(tables.frozen_books.c.name)
         return {row["name"]: row["sha256"] for row in self._rows(query)}
 
+    def frozen_files(self) -> dict[str, str]:
+        """Published price books: name → the file that each stood in when it was frozen."""
+        query = select(tables.frozen_books.c.name, tables.frozen_books.c.file).order_by(tables.frozen_books.c.name)
+        return {row["name"]: row["file"] for row in self._rows(query)}
+
     def meta(self, key: str) -> str | None:
         found = self._rows(select(tables.meta.c.value).where(tables.meta.c.key == key))
         return str(found[0]["value"]) if found else None
@@ -111,15 +117,20 @@ class Ledger:
         query = select(tables.runs.c.month).where(_OF_A_MONTH).distinct().order_by(tables.runs.c.month)
         return tuple(Month.parse(row["month"]) for row in self._rows(query))
 
+    def currency(self) -> str | None:
+        """The currency in which the first run was recorded, and with it every amount; None before any run."""
+        found = self._rows(select(tables.runs.c.currency).order_by(tables.runs.c.run).limit(1))
+        return str(found[0]["currency"]) if found else None
+
     def current_run(self, period: Month | Quarter) -> int | None:
         """The number of the period's run that no later one supersedes; None before the first."""
         with self._connection() as connection:
             return _current(connection, period)[0]
 
-    def charge_rows(self, month: Month) -> tuple[ChargeLine, ...]:
-        """The charge lines of the month's current run, in their order."""
+    def charge_rows(self, month: Month, team: str | None = None) -> tuple[ChargeLine, ...]:
+        """The charge lines of the month's current run, of one team or of all, in their order."""
         with self._connection() as connection:
-            return rows.read_lines(connection, _current(connection, month)[0])
+            return rows.read_lines(connection, _current(connection, month)[0], team)
 
     def entries(self, period: Month | Quarter) -> tuple[JournalEntry, ...]:
         """The journal entries of the period's current run, in their order; each is checked to balance as it is built."""
@@ -243,6 +254,8 @@ class Transaction:
         return self._record(quarter, rows.quarter_content(quarter, currency, books, entries))
 
     def _record(self, period: Month | Quarter, content: rows.RunContent) -> int:
+        if not content.fits():
+            raise Refused([_too_large(period)])
         digest = content.digest()
         current, current_digest = _current(self._connection, period)
         if current is not None and current_digest == digest:
@@ -327,11 +340,11 @@ def _meaning(error: DBAPIError | DatabaseError, path: Path) -> Exception | None:
     original = error.orig if isinstance(error, DBAPIError) else error
     code = getattr(original, "sqlite_errorcode", 0) & 0xFF
     if code in _BUSY:
-        return Busy(f"{path} is held by another process: wait until it has finished, then run the command again")
+        return Busy(f"{path} is held by another process")
     if code in _DAMAGED:
         return Refused([_not_a_ledger(path, str(original))])
     if code in _SYSTEM:
-        return OSError(f"{path}: {original}")
+        return OSError(_SYSTEM[code], str(original), str(path))
     return None
 
 
@@ -355,6 +368,24 @@ def _newer(path: Path, version: int) -> Problem:
         message=f"{path.name} has ledger version {version}, this finledger knows {tables.SCHEMA_VERSION}",
         source=_shown(path),
         remedy="install the finledger that wrote it, or a later one",
+    )
+
+
+def _too_large(period: Month | Quarter) -> Problem:
+    return Problem(
+        code="amount-too-large",
+        message=f"{period} comes to amounts of more than 19 digits, which nobody is charged and the ledger cannot hold",
+        source=SourceRef("usage"),
+        remedy="look for a quantity, a price or an amount that is far too large: --dry-run shows the figures without keeping them",
+    )
+
+
+def removed_book(name: str, file: str) -> Problem:
+    return Problem(
+        code="pricebook-removed",
+        message=f"price book {name} was published and is no longer in pricebooks/",
+        source=SourceRef(file),
+        remedy="put the file back as it was published; what is published prices its days for ever",
     )
 
 

@@ -15,7 +15,7 @@ from decimal import Decimal
 from operator import itemgetter
 from typing import Any
 
-from sqlalchemy import Connection, RowMapping, Table, func, insert, select
+from sqlalchemy import Connection, RowMapping, Select, Table, func, insert, select
 
 from finledger.books import ledger_tables as tables
 from finledger.core.model import (
@@ -34,6 +34,7 @@ from finledger.core.period import Month, Quarter
 
 Row = dict[str, Any]
 _ENCODER = json.JSONEncoder(sort_keys=True, separators=(",", ":"))
+_LARGEST = 2**63 - 1
 _KEY_FIELDS = LineKey._fields
 
 
@@ -47,6 +48,14 @@ class RunContent:
     def digest(self) -> str:
         canonical = {"runs": self.run, **{table.name: rows for table, rows in self.rows.items()}}
         return hashlib.sha256(_json(canonical).encode()).hexdigest()
+
+    def fits(self) -> bool:
+        """Whether SQLite can hold the amounts, and add them up: it counts to 2⁶³ - 1."""
+        for table, rows in self.rows.items():
+            for name in (column.name for column in table.columns if column.name.endswith("_minor")):
+                if sum(abs(row[name] or 0) for row in rows) > _LARGEST:
+                    return False
+        return True
 
     def write(self, connection: Connection, number: int, digest: str, supersedes: int | None) -> None:
         """Details before what they belong to: an entry's row seals its postings, the run's row seals all."""
@@ -209,17 +218,20 @@ def _posting_rows(entry: JournalEntry) -> Iterable[Row]:
 # ── and back ────────────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
-def read_lines(connection: Connection, run: int | None) -> tuple[ChargeLine, ...]:
-    """The run's charge lines; none for no run."""
+def read_lines(connection: Connection, run: int | None, team: str | None = None) -> tuple[ChargeLine, ...]:
+    """The run's charge lines, of one team or of all; none for no run."""
     if run is None:
         return ()
     currency = connection.execute(select(tables.runs.c.currency).where(tables.runs.c.run == run)).scalar_one()
+    line, part = tables.charge_lines.c, tables.components.c
+    lines, components = _of_run(tables.charge_lines, run), _of_run(tables.components, run)
+    if team is not None:
+        lines = lines.where(line.team == team)
+        components = components.where(part.line_id.in_(select(line.line_id).where(line.run == run, line.team == team)))
     parts: dict[str, list[tuple[str, Money]]] = {}
-    for row in _rows_of(connection, tables.components, run):
+    for row in connection.execute(components).mappings():
         parts.setdefault(row["line_id"], []).append((row["component"], Money(row["amount_minor"], currency)))
-    return tuple(
-        _line(row, currency, tuple(parts.get(row["line_id"], ()))) for row in _rows_of(connection, tables.charge_lines, run)
-    )
+    return tuple(_line(row, currency, tuple(parts.get(row["line_id"], ()))) for row in connection.execute(lines).mappings())
 
 
 def read_entries(connection: Connection, run: int | None) -> tuple[JournalEntry, ...]:
@@ -235,7 +247,11 @@ def read_entries(connection: Connection, run: int | None) -> tuple[JournalEntry,
 
 
 def _rows_of(connection: Connection, table: Table, run: int, order: str = "position") -> Sequence[RowMapping]:
-    return connection.execute(select(table).where(table.c.run == run).order_by(table.c[order])).mappings().all()
+    return connection.execute(_of_run(table, run, order)).mappings().all()
+
+
+def _of_run(table: Table, run: int, order: str = "position") -> Select[Any]:
+    return select(table).where(table.c.run == run).order_by(table.c[order])
 
 
 def _line(row: RowMapping, currency: str, components: tuple[tuple[str, Money], ...]) -> ChargeLine:

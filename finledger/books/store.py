@@ -17,6 +17,7 @@ import gzip
 import hashlib
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime
+from itertools import islice
 from pathlib import Path
 from typing import Any, TextIO, cast
 
@@ -160,7 +161,8 @@ def record_places(path: Path, records: Iterable[int]) -> dict[int, tuple[int, st
     is_json = suffix in (".jsonl", ".ndjson", ".json")
     with _text(path) as stream:
         walk = jsonl_record_lines(stream) if is_json else csv_record_lines(stream, delimiter)
-        return {record: place for record, place in enumerate(walk, int(is_json)) if record in wanted}
+        up_to_the_last = islice(walk, max(wanted) + 1)
+        return {record: place for record, place in enumerate(up_to_the_last, int(is_json)) if record in wanted}
 
 
 def _text(path: Path) -> TextIO:

@@ -50,6 +50,14 @@ teams:
 # What the bursting buffer holds when the books begin. priced: true keeps its surcharge under finops_led and it_led.
 # buffer: {{opening: {pool}}}
 
+# The providers whose invoices (provider-invoices/) are held against what was metered, what they may differ by, and what they
+# call our models and SKUs.
+# providers:
+#   some-provider:
+#     invoice: expected            # or none
+#     tolerance: {{absolute: 0.50, relative: 0.001}}
+#     skus: {{"lm-large *input*": {{model: large-model, bucket: input}}}}
+
 # What a source of usage is for. A provider's own view of usage that another source charges is only compared: reconcile.
 # sources:
 #   litellm: {{role: charge}}
@@ -145,6 +153,7 @@ def new_books(name: str, currency: str, day: date = date(2026, 7, 1)) -> Mapping
         "platform-costs.csv": "month,component,amount,account\n",
         "eval-budgets.csv": "month,feature,runs,amount\n",
         "usage/.gitkeep": "",
+        "provider-invoices/.gitkeep": "",
         ".gitignore": "/out/\n/store/\n",
     }
 

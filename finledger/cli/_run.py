@@ -152,6 +152,7 @@ def _failure(failed: OSError) -> str:
         errno.EPERM: "check who may read and write there",
         errno.EROFS: "the file system can only be read: choose another place",
         errno.ENOSPC: "make room on the disk, then run the command again",
+        errno.EFBIG: "allow larger files (ulimit -f), then run the command again",
         errno.EDQUOT: "make room in the quota, then run the command again",
         errno.EISDIR: "name a file, not a folder",
         errno.ENOTDIR: "name a folder, not a file",

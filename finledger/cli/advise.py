@@ -73,7 +73,13 @@ def advise(
     how = "fits" if best.steps == 0 else f"is the nearest, {_steps(best.steps)} off"
     screen.table(f"{best.model} {how}", COLUMNS, rows, right_align=("steps",))
     funding = [[part, *(FUNDING[fit.model][part] for fit in fits)] for part in COMPONENTS]
-    screen.table("What is priced to teams, and what is central", ("", *(fit.model for fit in fits)), funding, below=True)
+    screen.table(
+        "What is priced to teams, and what is central",
+        ("", *(fit.model for fit in fits)),
+        funding,
+        below=True,
+        verbatim=True,
+    )
     _explain(fits, current, quiet)
 
 

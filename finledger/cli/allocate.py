@@ -92,8 +92,8 @@ def _show(charges: Any, quiet: bool) -> None:
         screen.table("What it bought", bought, measures, right_align=bought[1:], below=True)
     requests = [request_row(each) for each in charges.buffer.decisions]
     if requests:
-        rows = screen.cells(COLUMNS, requests)
-        screen.table("Requests to the bursting buffer", COLUMNS, rows, right_align=FIGURES, below=True)
+        rows = screen.cells(COLUMNS[1:], requests)
+        screen.table("Requests to the bursting buffer", COLUMNS[1:], rows, right_align=FIGURES, below=True)
     if charges.central:
         rows = [[words(each.component), each.amount] for each in charges.central]
         title = "Not priced to teams, funded centrally"

@@ -90,8 +90,8 @@ def draw(
     elif format == "csv":
         screen.csv_out(columns, screen.cells(columns, [decided]))
     else:
-        reason = decided["reason"]
-        shown = {**decided, "outcome": "not yet known" if decided["charges"] is None else REFUSED.get(reason, "granted")}
+        known = "granted" if decided["charges"] is not None else "not yet known"
+        shown = {**decided, "outcome": next((said for code, said in REFUSED.items() if code == decided["reason"]), known)}
         columns = (*columns[:-1], "outcome")
         title = f"The request, by the figures of {month} so far, {bench.organisation.currency}"
         screen.table(title, columns, screen.cells(columns, [shown]), right_align=columns[2:5])
@@ -124,7 +124,8 @@ def adequacy(books: Books, month: AnyMonth = None, format: Format = "table", qui
     from finledger.workbench import Workbench
     from finledger.workbench.fund import fund_adequacy
 
-    found = fund_adequacy(Workbench(books), month)
+    found, notices = fund_adequacy(Workbench(books), month)
+    screen.problems(notices, quiet=quiet, file=books / "out" / "problems.txt")
     if format == "json":
         screen.json_out({"schema": 1, **found})
         return

@@ -21,7 +21,13 @@ COLUMNS = (
 )  # fmt: skip
 QUALITY = ("feature", "coverage", "freshness", "multiplier", "cost_per_correct_task", "bill", "prompts")
 BUDGET = ("feature", "planned_runs", "runs", "runs_left", "planned", "gross", "left")
-HEADINGS = {"bill": "charged", "gross": "cost", "planned": "planned cost", "left": "cost left"}
+HEADINGS = {
+    "bill": "charged",
+    "prompts": "registered prompts",
+    "gross": "cost",
+    "planned": "planned cost",
+    "left": "cost left",
+}
 UNKNOWN = {"coverage": "not tracked", "freshness": "not tracked", "cost_per_correct_task": "not measurable"}
 
 
@@ -59,7 +65,7 @@ def _show(rows: list[dict[str, Any]], period: str) -> None:
     from finledger.cli import screen
     from finledger.write.text import share
 
-    shown = [{**row, "prompts": share(row["prompts"], "not measurable")} for row in rows]
+    shown = [{**row, "prompts": share(row["prompts"])} for row in rows]
     used = [row for row in shown if row["planned_runs"] or row["planned"] or row["runs"] != "0"]
     for title, names, listed in (
         (f"Quality of {period}", QUALITY, shown),
@@ -67,7 +73,8 @@ def _show(rows: list[dict[str, Any]], period: str) -> None:
     ):
         headings = [HEADINGS.get(name, name) for name in names]
         cells = [[UNKNOWN.get(name) if row[name] is None else row[name] for name in names] for row in listed]
-        screen.table(title, headings, cells, right_align=headings[1:], below=names is BUDGET)
+        if cells:
+            screen.table(title, headings, cells, right_align=headings[1:], below=names is BUDGET)
 
 
 def _rows(found: EvalMonth) -> list[dict[str, Any]]:
@@ -128,7 +135,8 @@ def _explain(found: EvalMonth, quiet: bool) -> None:
         )
     for each in found.charges.subsidies:
         rows.append((words(each.component), f"{each.amount:f} {currency}, paid by the platform"))
-    rows.append(("prompts", f"{share(_share(found.prompted_overall), 'not measurable')} of calls run a registered prompt"))
+    prompted = _share(found.prompted_overall)
+    rows.append(("prompts", "no calls" if prompted is None else f"{share(prompted)} of calls run a registered prompt"))
     over = [each.feature or "(no feature)" for each in found.use if (each.left or 0) < 0 or (each.runs_left or 0) < 0]
     if over:
         rows.append(("over budget", ", ".join(over)))

@@ -16,6 +16,7 @@ from finledger.cli._options import Format
 
 FOLDERS = {
     "usage": "read/usage",
+    "provider invoice": "read/invoices",
     "journal": "write/journal",
     "invoice": "write/invoice",
     "engine": "engines",
@@ -23,8 +24,8 @@ FOLDERS = {
 }
 COLUMNS = ("kind", "name", "what it is")
 Kind = Annotated[
-    Literal["usage", "journal", "invoice", "engine", "driver"] | None,
-    typer.Option("--kind", help="Only exports that `load` reads, or only what `journal` or `invoice` writes, …"),
+    Literal["usage", "provider invoice", "journal", "invoice", "engine", "driver"] | None,
+    typer.Option("--kind", help="Only exports that `load` reads, or only providers' invoices, or what `journal` writes, …"),
 ]
 
 

@@ -197,14 +197,19 @@ def _show_built(built: Built, format: str) -> None:
         screen.csv_out(written.DRAFT_COLUMNS, rows)
         return
     months = ", ".join(map(str, built.months))
+    book = built.draft.book
+    rows = written.for_people(rows, written.DRAFT_COLUMNS, book.price_digits)
     for title, kind, columns in (
-        (f"Prices of {built.draft.book.name} from the actions of {months}", "action", written.CLASS_COLUMNS),
-        (f"Rates, {built.draft.book.currency} per 1,000,000 tokens", "tokens", written.RATE_COLUMNS),
-        ("Rates per accelerator-hour", "gpu", written.RATE_COLUMNS),
+        (f"Actions of {months}, and the tokens of one on average", "action", written.USE_COLUMNS),
+        (f"Prices of {book.name}, {book.currency} an action (metered: what one cost)", "action", written.CLASS_COLUMNS),
+        (f"Rates, {book.currency} per 1,000,000 tokens", "tokens", written.RATE_COLUMNS),
+        (f"Rates, {book.currency} per accelerator-hour", "gpu", written.RATE_COLUMNS),
     ):
         own = written.columns_of([row for row in rows if row[0] == kind], written.DRAFT_COLUMNS, columns)
         if own:
-            screen.table(title, [written.HEADINGS.get(name, name) for name in columns], own, right_align=written.FIGURES)
+            headings = [written.HEADINGS.get(name, name) for name in columns]
+            below = columns is not written.USE_COLUMNS
+            screen.table(title, headings, own, right_align=written.FIGURES, below=below)
     for item, amount in built.draft.recovered.items():
         screen.note(f"{item}: {written.recovered_words(amount, built.draft.book.currency)}")
     for note in built.notes:
@@ -283,11 +288,20 @@ def _show_book(book: PriceBook, rows: list[list[str]]) -> None:
     from finledger.cli import screen
     from finledger.write import pricebook_rows as written
 
-    screen.table(written.title(book), written.COLUMNS[1:], rows, right_align=written.COLUMNS[6:11])
+    names = written.COLUMNS[1:]
+    rows = written.for_people(rows, names, book.price_digits)
+    uplifted = bool(set(book.uplift.applies_to) - {"actions"})
+    of_skus = written.UPLIFTED_COLUMNS if uplifted else written.SKU_COLUMNS
+    for title, columns, kept in (
+        (f"{written.title(book)}\n{book.currency} an action", written.ACTION_COLUMNS, True),
+        (f"Rates, {book.currency}", of_skus, False),
+    ):
+        own = written.columns_of([row for row in rows if (row[0] == "action") is kept], names, columns)
+        screen.table(title, columns, own, right_align=written.COLUMNS[6:11], below=not kept)
     if "actions" in book.uplift.applies_to:
         title = f"Registry of 100.00 of base, and the price; this book's basis is {book.uplift.registry_basis}"
-        columns = written.REGISTRY_COLUMNS
-        screen.table(title, columns, written.registry_rows(book), right_align=columns[1:])
+        bases = written.REGISTRY_COLUMNS
+        screen.table(title, bases, written.registry_rows(book), right_align=bases[1:], below=True, verbatim=True)
 
 
 @app.command()
@@ -298,6 +312,7 @@ def lint(books: Books, book: BookName = "", format: Format = "table", quiet: Qui
     """
     from finledger.cli import screen
     from finledger.workbench import Workbench, book_life
+    from finledger.write.text import count
 
     bench = Workbench(books)
     chosen = book_life.named(bench, book)
@@ -306,7 +321,7 @@ def lint(books: Books, book: BookName = "", format: Format = "table", quiet: Qui
     rows = [[each.severity, each.code, str(each.source or ""), each.message, each.remedy] for each in found]
     if format == "table":
         screen.problems(found, quiet=quiet, file=books / "out" / "problems.txt")
-        screen.note(f"{len(chosen)} price books, {len(found)} warnings", quiet=quiet)
+        screen.note(f"{count(len(chosen), 'price book')}, {count(len(found), 'warning')}", quiet=quiet)
     else:
         screen.figures(format, "", LINT_COLUMNS, rows)
 
@@ -358,6 +373,6 @@ def _show_diff(found: Diffed, month: str, quiet: bool) -> None:
     if found.effect is not None:
         columns, effect = written.effect_rows(found.effect)
         heading = f"Charges of {month} by {found.old.name} (old) and {found.new.name} (new), {found.effect.currency}"
-        screen.table(heading, columns, effect, right_align=columns[1:])
-    for note in found.notes:
+        screen.table(heading, columns, effect, right_align=columns[1:], below=True)
+    for note in (*([written.units(found.new)] if found.changed else []), *found.notes):
         screen.note(note, quiet=quiet)

@@ -1,6 +1,10 @@
-"""Reconcile a quarter: settle the bursting buffer, release the reserves, hold prices against costs.
+"""Reconcile a month's provider invoices with what was metered, or a quarter: its buffer, reserves, prices against costs.
 
-Works the quarter's months out again on their final data. Draws that are no longer due are clawed back, what the fund holds
+--month holds the invoices in provider-invoices/ against the usage of that service month, by provider and SKU, classifies
+every cent of difference, and says what is to be accrued because its invoice has not come. Writes out/MONTH/reconciliation.json
+and .csv.
+
+--quarter works the quarter's months out again on their final data. Draws that are no longer due are clawed back, what the fund holds
 above its limit is given back by the surcharges paid, and what prices recovered is compared with what the work cost, class by
 class. Writes out/QUARTER/reconciliation.json and the entries that the quarter's end posts, in out/QUARTER/journal/; all of it
 is provisional until the quarter is closed.
@@ -12,32 +16,107 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from finledger.cli._options import Books, DryRun, Format, Quarter, Quiet
+from finledger.cli._options import AnyMonth, AnyQuarter, Books, DryRun, Format, Quiet
 
 if TYPE_CHECKING:
     from finledger.core.quarter import QuarterEnd
+    from finledger.workbench.providers import MonthReconciled
     from finledger.workbench.quarters import Settled
 
 TEAM_COLUMNS = ("team", "contributions", "draws", "true_ups", "rebates")
 
 
 def reconcile(
-    books: Books, quarter: Quarter, format: Format = "table", quiet: Quiet = False, dry_run: DryRun = False
+    books: Books,
+    month: AnyMonth = None,
+    quarter: AnyQuarter = None,
+    format: Format = "table",
+    quiet: Quiet = False,
+    dry_run: DryRun = False,
 ) -> None:
+    from finledger.core.problem import Misused
+
+    if month is not None and quarter is None:
+        _reconcile_month(books, month, format, quiet, dry_run)
+    elif quarter is not None and month is None:
+        _reconcile_quarter(books, quarter, format, quiet, dry_run)
+    else:
+        raise Misused("name a month with --month (provider invoices) or a quarter with --quarter")
+
+
+def _reconcile_month(books: Path, month: Any, format: str, quiet: bool, dry_run: bool) -> None:
     from finledger.cli import screen
+    from finledger.workbench import Workbench, providers
+    from finledger.write import reconciliation as written
+    from finledger.write.text import count
+
+    bench = Workbench(books)
+    with screen.progress(f"reconciling {month}", quiet=quiet):
+        found = providers.reconcile_month(bench, month)
+        paths = providers.write_month(bench, found, dry_run=dry_run)
+    if format == "json":
+        screen.json_out(written.month_json(month, found.currency, found.rows, found.accruals, found.entries, found.problems))
+    elif format == "csv":
+        screen.csv_out(written.COLUMNS, written.csv_rows(found.rows))
+    else:
+        _show_month(found)
+    unmet = [replace(each, severity="warning") for each in found.problems]  # they stop a close, not a look at the figures
+    screen.problems((*unmet, *found.notices), quiet=quiet, file=books / "out" / "problems.txt")
+    if format == "table" and not quiet:
+        if found.problems:
+            said = f"{found.unclassified} {found.currency} is not explained: the month does not close"
+        elif found.rows:
+            said = "every cent of the difference is classified"
+        else:
+            said = "no provider has invoiced the month yet"
+        made = "nothing was written" if dry_run else f"{count(len(paths), 'file')} in {bench.shown(paths[0].parent)}/"
+        screen.note(f"{said}; {made}")
+
+
+def _show_month(found: MonthReconciled) -> None:
+    """A row a SKU with the classes that are not zero anywhere; then what is to be accrued."""
+    from finledger.cli import screen
+    from finledger.core.money import total
+    from finledger.core.provider import DIFFERENCES
+
+    used = [name for name in DIFFERENCES if any(name in row.classes for row in found.rows)]
+    columns = ("provider", "SKU", "metered", "invoiced", "difference", *used, "unclassified")
+    rows: list[list[Any]] = [
+        [row.provider, row.sku or "(all)", row.metered, row.invoiced, row.difference]
+        + [row.classes.get(name) for name in used]
+        + [row.unclassified]
+        for row in found.rows
+    ]
+    if rows:
+        sums = [
+            total((row[column] for row in rows if row[column] is not None), found.currency)
+            for column in range(2, len(columns))
+        ]
+        rows.append(["total", "", *sums])
+    title = f"Provider invoices of {found.month} against metering, {found.currency}"
+    screen.table(title, columns, rows, right_align=columns[2:])
+    if found.accruals:
+        waiting = [[each.provider, each.amount] for each in found.accruals]
+        screen.table("To accrue: not invoiced yet", ("provider", "amount"), waiting, right_align=("amount",), below=True)
+
+
+def _reconcile_quarter(books: Path, quarter: Any, format: str, quiet: bool, dry_run: bool) -> None:
+    from finledger.cli import screen
+    from finledger.core.problem import Refused
     from finledger.workbench import Workbench
-    from finledger.workbench.quarters import record, settle, write_settled
+    from finledger.workbench.quarters import settle, write_settled
     from finledger.write import quarter as written
     from finledger.write.text import count
 
     bench = Workbench(books)
     with screen.progress(f"reconciling {quarter}", quiet=quiet):
         settled = settle(bench, quarter)
+        if settled.refused:  # the figures would lack whole months: there is nothing to settle
+            raise Refused(settled.problems)
         paths = write_settled(bench, settled, dry_run=dry_run)
-        if not dry_run:
-            record(bench, settled)
     if format == "json":
         screen.json_out(as_json(settled))
     elif format == "csv":
@@ -96,8 +175,8 @@ def _show_reserves(end: QuarterEnd) -> None:
     screen.table("Reserves", columns, reserves, right_align=columns[1:], below=True)
     if end.overhead is not None and end.overhead.cost:
         overhead = written.overhead_json(end) or {}
-        columns = ("charged", "pro_forma", "cost", "recovered")
-        _listed("Overhead, charged and spent (recovered: + over, - under)", columns, [overhead], columns)
+        names = ("charged", "pro_forma", "cost", "recovered")
+        _listed("Overhead, charged and spent (recovered: + over, - under)", names, [overhead], names)
 
 
 def _show_variances(end: QuarterEnd, quiet: bool) -> None:
@@ -109,7 +188,7 @@ def _show_variances(end: QuarterEnd, quiet: bool) -> None:
         for each in end.variances
     ]
     columns = written.VARIANCE_COLUMNS
-    _listed("Published prices against what the work cost", columns, rows, columns[1:])
+    _listed(f"Published prices against what the work cost, {end.currency}", columns, rows, columns[1:])
     if rows:
         screen.note(
             "rate = provider cost - token cost; mix = token cost - base; volume: overhead of actions beyond plan;\n"

@@ -11,6 +11,7 @@ import csv
 import itertools
 import json
 import sys
+import textwrap
 import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -30,7 +31,8 @@ from finledger.write.text import shown, words
 FIRST = 10
 _EXCERPT = 160
 _MESSAGE = 600
-_FOLDED = 24  # a column of text is not made narrower than this
+_COMMAND = "finledger "
+_NAME, _SENTENCE = 24, 16  # a column of text is not made narrower than this
 _COLOURS = {"error": "bold red", "warning": "yellow", "notice": "cyan"}
 _PATIENCE = 1.0
 
@@ -42,14 +44,16 @@ def table(
     *,
     right_align: Iterable[str] = (),
     below: bool = False,
+    verbatim: bool = False,
 ) -> None:
     """Show rows to a person. `right_align` names the columns that hold figures. None is shown as nothing.
 
-    A column's name is shown in words, without underscores. `below` another table, a line is left empty between the two.
+    A column's name is shown in words, without underscores, unless it is to be typed (`verbatim`). `below` another table, a
+    line is left empty between the two.
     """
     cells = [["" if cell is None else shown(str(cell)) for cell in row] for row in rows]
     right = [column in set(right_align) for column in columns]
-    headings = [words(column) for column in columns]
+    headings = [column if verbatim else words(column) for column in columns]
     if sys.stdout.isatty():
         _drawn_table(title, headings, cells, right)
     else:
@@ -71,16 +75,22 @@ def _plain_table(title: str, columns: Sequence[str], cells: list[list[str]], rig
 
 
 def _drawn_table(title: str, columns: Sequence[str], cells: list[list[str]], right: list[bool]) -> None:
-    """Where a table is wider than the screen, its columns are shown in several parts, each of them with the first ones."""
+    """Where a table is wider than the screen, its headings are folded; where it still is, its columns are shown in several
+    parts, each of them with the first ones.
+    """
     console = _console(sys.stdout)
     if title:
         console.print(Text(title, style="bold"), soft_wrap=True)
-    least = [_least_width(heading, [row[number] for row in cells], right[number]) for number, heading in enumerate(columns)]
+    every = range(len(columns))
+    least = [_least_width(columns[number], [row[number] for row in cells], right[number]) for number in every]
+    if _width(least, every) > console.width:
+        folded = [max(map(len, heading.split()), default=0) for heading in columns]
+        least = [max(folded[number], *(_narrowest(row[number], right[number]) for row in cells), 1) for number in every]
     for part in _parts(least, right, console.width):
         drawn = Table(box=SIMPLE_HEAD, pad_edge=False)
         for number in part:
             drawn.add_column(
-                Text(columns[number]),
+                Text("\n".join(textwrap.wrap(columns[number], least[number])) if right[number] else columns[number]),
                 justify="right" if right[number] else "left",
                 no_wrap=right[number],
                 min_width=least[number],
@@ -93,16 +103,22 @@ def _drawn_table(title: str, columns: Sequence[str], cells: list[list[str]], rig
 
 
 def _least_width(heading: str, column: Sequence[str], figures: bool) -> int:
-    widest = max(map(len, column), default=0)
-    return max(widest, len(heading)) if figures else max(min(widest, _FOLDED), *map(len, heading.split()), 1)
+    return max(len(heading), *(_narrowest(cell, figures) for cell in column), 1)
+
+
+def _narrowest(cell: str, figures: bool) -> int:
+    """Figures are never folded, and words of up to 24 characters are not."""
+    if figures:
+        return len(cell)
+    return min(len(cell), max(_SENTENCE if " " in cell else 0, min(_NAME, max(map(len, cell.split()), default=0))))
 
 
 def _parts(least: Sequence[int], right: Sequence[bool], width: int) -> list[list[int]]:
     """The columns of each part: all in one where they fit, else the leading names again and as many more as fit."""
     every = list(range(len(least)))
     names = list(itertools.takewhile(lambda number: not right[number], every))
-    if 2 * _width(least, names) > width:
-        names = names[:1]
+    while len(names) > 1 and 2 * _width(least, names) > width:
+        names.pop()
     parts = [[*names]]
     for number in every[len(names) :]:
         if _width(least, [*parts[-1], number]) > width and len(parts[-1]) > len(names):
@@ -112,7 +128,8 @@ def _parts(least: Sequence[int], right: Sequence[bool], width: int) -> list[list
 
 
 def _width(least: Sequence[int], part: Sequence[int]) -> int:
-    return sum(least[number] for number in part) + 3 * len(part)  # three for the gap between two columns
+    """With the gaps: three between two columns, and one before the first."""
+    return sum(least[number] for number in part) + 3 * len(part) - 2
 
 
 def done(rows: Iterable[tuple[str, Any]], *, quiet: bool = False) -> None:
@@ -127,9 +144,9 @@ def done(rows: Iterable[tuple[str, Any]], *, quiet: bool = False) -> None:
 
 
 def note(text: str, *, quiet: bool = False) -> None:
-    """A remark for a person, on standard error."""
+    """A remark for a person, on standard error. A line with a command is not broken: it is there to be copied."""
     if not quiet:
-        _console(sys.stderr).print(Text(text), soft_wrap=True)
+        _console(sys.stderr).print(Text(text), soft_wrap=_COMMAND in text)
 
 
 def problems(found: Sequence[Problem], *, quiet: bool = False, file: Path | None = None) -> None:
@@ -142,7 +159,7 @@ def problems(found: Sequence[Problem], *, quiet: bool = False, file: Path | None
     first = wanted if file is None else wanted[:FIRST]
     console = _console(sys.stderr)
     for problem in first:
-        console.print(_drawn_problem(problem), soft_wrap=True)
+        console.print(_drawn_problem(problem, console.width if sys.stderr.isatty() else None), soft_wrap=True)
     if len(wanted) > len(first) and file is not None:
         write(file, "\n".join(as_text(problem) for problem in wanted).encode())
         note(f"… and {len(wanted) - len(first)} more: all of them are in {file}")
@@ -159,10 +176,18 @@ def as_text(problem: Problem) -> str:
     return _drawn_problem(problem).plain + "\n"
 
 
-def _drawn_problem(problem: Problem) -> Text:
+def _drawn_problem(problem: Problem, width: int | None = None) -> Text:
+    """On a screen of `width` the message is broken between words; what may be copied, line and remedy, never is."""
     where = "" if problem.source is None else f" {problem.source}"
     text = Text.assemble((f"{problem.severity}[{problem.code}]", _COLOURS[problem.severity]), (shown(where), "bold"))
-    text.append("".join(f"\n  {_cut(line, _MESSAGE)}" for line in problem.message.splitlines()))
+    lines = [_cut(line, _MESSAGE) for line in problem.message.splitlines()]
+    if width is not None:
+        lines = [
+            part
+            for line in lines
+            for part in textwrap.wrap(line, max(width - 2, 20), break_long_words=False, break_on_hyphens=False)
+        ]
+    text.append("".join(f"\n  {line}" for line in lines))
     for line in problem.excerpt.splitlines():
         text.append(f"\n    | {_cut(line, _EXCERPT)}", "dim")
     for number, line in enumerate(problem.remedy.splitlines()):

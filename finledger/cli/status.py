@@ -34,11 +34,11 @@ def status(books: Books, format: Format = "table", quiet: Quiet = False) -> None
         _show(f"{bench.organisation.books}, {bench.organisation.currency}", rows, quarters)
     following = _next(rows, quarters)
     if waiting:
-        screen.note(f"{count(len(waiting), 'new file')} in usage/: finledger load")
+        screen.note(f"{count(len(waiting), 'new file')} in usage/: finledger load", quiet=quiet)
     elif not rows:
-        screen.note("Nothing is loaded: put exports into usage/, then `finledger load`.")
+        screen.note("Nothing is loaded: put exports into usage/, then `finledger load`.", quiet=quiet)
     elif following:
-        screen.note(f"Next: {following}")
+        screen.note(f"Next: {following}", quiet=quiet)
     elif any(each["reconciled"] for each in quarters):
         last = next(each["quarter"] for each in reversed(quarters) if each["reconciled"])
         screen.note(

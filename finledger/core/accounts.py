@@ -19,6 +19,7 @@ _DEFAULTS: tuple[tuple[str, str, AccountType], ...] = (
     ("provider_variance", "Provider variance", "Expenses"),
     ("accrued_provider_cost", "Accrued provider cost", "Liabilities"),
     ("provider_payable", "Provider payable", "Liabilities"),
+    ("conversion_difference", "Conversion difference", "Expenses"),
 )
 
 DEFAULT_ACCOUNTS: dict[str, Account] = {key: Account(key, name, kind) for key, name, kind in _DEFAULTS}

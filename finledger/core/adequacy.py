@@ -52,7 +52,7 @@ def roll_forward(history: History, books: Sequence[PriceBook], organisation: Org
     start = organisation.fiscal_year_start
     rows = []
     known = history.months
-    for month, following in zip(known, (*known[1:], None), strict=True):
+    for month, following in zip(known, (*known[1:], None), strict=False):
         contributions = _of(history, "buffer", month)
         quarter = month.quarter(start)
         opening = fund.opening(month, history, books, organisation)

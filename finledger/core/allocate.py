@@ -47,7 +47,7 @@ def _allocate_one(line: RatedLine, terms: PriceBook | None, books: Mapping[str, 
         return Allocation(line, ALL, NONE, disclosed=False)
     if line.funding == "platform":
         return Allocation(line, NONE, ALL, disclosed=True)
-    stating = terms if terms is not None and _states_shares(terms) else books[line.key.price_version]
+    stating = stating_book(terms, books[line.key.price_version])
     action = stating.actions.get(line.key.item)
     if stating.eval_split == "by_component":
         share = ALL if action is not None and action.scope == "baseline" else NONE
@@ -57,8 +57,11 @@ def _allocate_one(line: RatedLine, terms: PriceBook | None, books: Mapping[str, 
     return Allocation(line, ALL - share, share, disclosed=True)
 
 
-def _states_shares(book: PriceBook) -> bool:
-    return book.platform_share is not None or book.eval_split == "by_component"
+def stating_book(terms: PriceBook | None, pricing: PriceBook) -> PriceBook:
+    """The book that says how a line's evaluation is shared: the month's, or the one that prices the line (C4)."""
+    if terms is not None and (terms.platform_share is not None or terms.eval_split == "by_component"):
+        return terms
+    return pricing
 
 
 # ── shared pools ────────────────────────────────────────────────────────────────────────────────────────────────────────

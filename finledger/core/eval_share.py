@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from finledger.core.model import Disclosure, EvalShare, Organisation, PlatformCost
+from finledger.core.model import Disclosure, EvalShare, Organisation, PlatformCost, PriceBook
 from finledger.core.money import floored, rounded_places, total
 from finledger.core.operating import PLATFORM_LED
 from finledger.core.period import Month
@@ -21,14 +21,19 @@ def subsidies_in(costs: Iterable[PlatformCost], month: Month) -> tuple[PlatformC
 
 
 def share_of_evals(
-    disclosures: Sequence[Disclosure], subsidies: Iterable[PlatformCost], organisation: Organisation, month: Month
+    disclosures: Sequence[Disclosure],
+    subsidies: Iterable[PlatformCost],
+    books: Iterable[PriceBook],
+    organisation: Organisation,
+    month: Month,
 ) -> Outcome[EvalShare]:
     """The realised split: gross of all evaluation, who bore it, and what the platform paid besides.
 
     The bill for judging counts only where no platform-funded calls were metered: else it would count twice.
     """
     currency = organisation.currency
-    metered = any(not each.paid for each in disclosures)
+    by_name = {book.name: book for book in books}
+    metered = any(by_name[each.key.price_version].actions[each.key.item].funding == "platform" for each in disclosures)
     counted = [cost.amount for cost in subsidies if not (metered and cost.component == "judge")]
     share = EvalShare(
         gross=total((each.gross for each in disclosures), currency),

@@ -23,6 +23,7 @@ from typing import Generic, Literal, NamedTuple, TypeVar
 from finledger.core.money import Money, Rounding, total
 from finledger.core.period import Interval, Month
 from finledger.core.problem import Problem, SourceRef
+from finledger.core.provider import Provider
 
 Stage = Literal["showback", "allocation", "chargeback", "optimisation"]
 STAGES: tuple[Stage, ...] = ("showback", "allocation", "chargeback", "optimisation")
@@ -151,6 +152,7 @@ class Organisation:
     fiscal_year_start: int = 1
     buffer_priced: bool = False
     source: SourceRef | None = None
+    providers: Mapping[str, Provider] = field(default_factory=dict)
 
     def role(self, source: str) -> str:
         found = self.sources.get(source)
@@ -461,12 +463,14 @@ class UsageQuery:
     """What an engine is asked: how a month's usage is cut by date, and which of its labels the rules need.
 
     Rows in another currency than `currency` are cut by every interval, the rest only by those that are not `rates_only`.
+    `only`: columns with the values that rows have to have in them ("" = empty); no other row is looked at.
     """
 
     currency: str
     intervals: tuple[Interval, ...]
     labels: tuple[str, ...] = ()
     group_limit: int = 200_000
+    only: tuple[tuple[str, tuple[str, ...]], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -212,6 +212,27 @@ def split(whole: Money, weights: Mapping[K, Number], residual: K) -> dict[K, Mon
     return {key: Money(sign * part, whole.currency) for key, part in zip(keys, floors, strict=True)}
 
 
+def rounded_parts(exact: Mapping[K, Number], currency: str, rounding: Rounding) -> dict[K, Money]:
+    """Amounts of either sign whose sum is rounded once (M2), each a whole number of minor units so that they add up to it.
+
+    Each is cut off towards zero; the units that the sum still lacks go to the amounts that lost most in its direction, ties
+    to the key that sorts first (M3).
+
+    >>> parts = rounded_parts({"a": Decimal("0.333"), "b": Decimal("0.333"), "c": Decimal("0.334")}, "USD", "half_up")
+    >>> [str(part) for part in parts.values()]
+    ['0.33', '0.33', '0.34']
+    """
+    keys = sorted(exact)
+    units = {key: Fraction(exact[key]) * 10 ** minor_digits(currency) for key in keys}
+    parts = {key: int(unit) for key, unit in units.items()}
+    whole = rounded(sum((Fraction(amount) for amount in exact.values()), Fraction(0)), currency, rounding).minor
+    left = whole - sum(parts.values())
+    sign = 1 if left > 0 else -1
+    for key in sorted(keys, key=lambda key: sign * (parts[key] - units[key]))[: abs(left)]:
+        parts[key] += sign
+    return {key: Money(minor, currency) for key, minor in parts.items()}
+
+
 def _whole_ratios(weights: Sequence[Number]) -> list[int]:
     """Whole numbers in the same ratios as the weights."""
     ratios = [weight.as_integer_ratio() for weight in weights]

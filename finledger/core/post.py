@@ -24,7 +24,7 @@ from finledger.core.model import (
 )
 from finledger.core.money import Money
 from finledger.core.period import Month, Quarter
-from finledger.core.problem import Outcome, Problem
+from finledger.core.problem import Outcome, Problem, SourceRef
 from finledger.core.quarter import QuarterEnd
 
 # Rule L1: component → (account debited at the consumer's cost centre, account credited at the platform's). The order here
@@ -85,7 +85,8 @@ RELEASES = {"eval_reserve": "recovery_of_eval", "registry_reserve": "recovery_of
 def post_quarter(end: QuarterEnd, organisation: Organisation) -> Outcome[tuple[JournalEntry, ...]]:
     """The quarter's own entries, dated its last day: true-ups and rebates by team, and what the reserves release (L1, L2).
 
-    Instalments of loans are not among them: they are charged with their months.
+    Instalments of loans are not among them: they are charged with their months. A team that drew and that the organisation
+    does not name any more is `quarter-unknown-team`: there is no cost centre to settle with.
     """
     last = end.quarter.months(organisation.fiscal_year_start)[-1]
     accounts = {**DEFAULT_ACCOUNTS, **organisation.accounts}
@@ -96,9 +97,10 @@ def post_quarter(end: QuarterEnd, organisation: Organisation) -> Outcome[tuple[J
     ):
         entry = sums.setdefault(team, {})
         entry[component] = entry[component] + amount if component in entry else amount
-    strangers = _of_other_entities(set(sums), organisation)
+    gone = sorted(set(sums) - organisation.teams.keys())
+    strangers = _of_other_entities(set(sums) - set(gone), organisation)
     entries = []
-    for team in sorted(set(sums) - set(strangers)):
+    for team in sorted(set(sums) - set(strangers) - set(gone)):
         cost_center = organisation.teams[team].cost_center.at(last.last_day) or ""
         postings = _postings(sums[team], cost_center, organisation, accounts)
         if postings:
@@ -114,7 +116,10 @@ def post_quarter(end: QuarterEnd, organisation: Organisation) -> Outcome[tuple[J
             )
             memo = f"{debit.name} released for {end.quarter}"
             entries.append(_quarter_entry(end.quarter, last, reserve.name, home, memo, postings, organisation))
-    problems = tuple(_intercompany_problem(strangers[name], organisation) for name in sorted(strangers))
+    problems = (
+        *(_unknown_team(name, end.quarter, organisation) for name in gone),
+        *(_intercompany_problem(strangers[name], organisation) for name in sorted(strangers)),
+    )
     return Outcome(tuple(sorted(entries, key=lambda entry: entry.entry_id)), problems)
 
 
@@ -169,6 +174,15 @@ def _entity_of(team: Team, organisation: Organisation) -> str:
 def _of_other_entities(names: set[str], organisation: Organisation) -> dict[str, Team]:
     teams = {name: organisation.teams[name] for name in names}
     return {name: team for name, team in teams.items() if _entity_of(team, organisation) != organisation.platform_entity}
+
+
+def _unknown_team(name: str, quarter: Quarter, organisation: Organisation) -> Problem:
+    return Problem(
+        code="quarter-unknown-team",
+        message=f"the fund has to settle {quarter} with team {name}, which the organisation does not name any more",
+        source=organisation.source or SourceRef("finledger.yaml"),
+        remedy=f"put {name} back among the teams: what was posted for it is settled with its cost centre",
+    )
 
 
 def _intercompany_problem(team: Team, organisation: Organisation) -> Problem:

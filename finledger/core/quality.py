@@ -79,14 +79,19 @@ def coverage_multiplier(coverage: Decimal | None, terms: QualityTerms) -> Fracti
 
 
 def freshness_multiplier(feature: str, month: Month, evals: Evals, terms: QualityTerms) -> Fraction:
-    """1 + a step for each month in breach of the SLO, back from this one without a gap, up to the cap (Q3)."""
-    breaches = 0
+    """1 + a step for each month in breach of the SLO, up to the cap (Q3)."""
+    return ONE + min(Fraction(terms.step) * len(stale_months(feature, month, evals, terms)), Fraction(terms.cap))
+
+
+def stale_months(feature: str, month: Month, evals: Evals, terms: QualityTerms) -> list[Month]:
+    """The months in breach of the SLO, back from this one without a gap (Q3)."""
+    breaches = []
     share = evals.in_distribution(feature, month)
     while share is not None and share < terms.slo:
-        breaches += 1
+        breaches.append(month)
         month = month.before
         share = evals.in_distribution(feature, month)
-    return ONE + min(Fraction(terms.step) * breaches, Fraction(terms.cap))
+    return breaches
 
 
 def multipliers(features: Iterable[str], evals: Evals, terms: QualityTerms, month: Month) -> dict[str, Multiplier]:

@@ -10,6 +10,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
 from fractions import Fraction
+from typing import NamedTuple
 
 from finledger.core import unpriced
 from finledger.core.currency import CurrencyRate, rate_at
@@ -61,8 +62,7 @@ def rate(owned: Iterable[OwnedGroup], pricing: Pricing) -> Outcome[tuple[RatedLi
     lines: dict[LineKey, _Line] = {}
     gaps = Gaps()
     for group in owned:
-        if group.team != pricing.organisation.platform_team:
-            _add(group, pricing, lines, gaps)
+        _add(group, pricing, lines, gaps)
     rated = [_price(key, line, pricing.organisation) for key, line in lines.items()]
     seats, seat_problems = _seats(pricing)
     problems = (*gaps.problems(pricing.allow_unpriced), *seat_problems)
@@ -72,48 +72,73 @@ def rate(owned: Iterable[OwnedGroup], pricing: Pricing) -> Outcome[tuple[RatedLi
 # ── from groups to lines ────────────────────────────────────────────────────────────────────────────────────────────────
 
 
-def _add(group: OwnedGroup, pricing: Pricing, lines: dict[LineKey, _Line], gaps: Gaps) -> None:
-    """Add a group to a line for each meter it carries, or to the pass-through line when it carries none."""
+class Brought(NamedTuple):
+    """What a group brings to a line: a quantity of its meter or, to a line passed through, a cost in the books' currency.
+
+    `book` prices it, None for what is charged at the provider's cost; `rate` is what converted that cost, if anything did.
+    """
+
+    key: LineKey
+    quantity: int | Decimal
+    book: PriceBook | None
+    rate: CurrencyRate | None = None
+
+
+Missing = tuple[Gap, int | Decimal]
+
+
+def brought_by(group: OwnedGroup, pricing: Pricing) -> tuple[list[Brought], list[Missing]]:
+    """The lines that a group is a part of, one for each meter it carries, or the pass-through line when it carries none.
+
+    With it what the book does not price, and the quantity that needs it. The platform's own use is on no line (C8).
+    """
+    brought: list[Brought] = []
+    missing: list[Missing] = []
+    if group.team == pricing.organisation.platform_team:
+        return brought, missing
     sums = group.group.sums
     book = book_at(pricing.books, group.day)
     meters = [(kind, item, name) for kind, key, name in METERS if (item := _item(group, kind, key))]
-    priced = 0
     for kind, item, name in meters:
-        missing = _missing(kind, item, name, group, book, pricing.organisation)
-        if missing is not None:
-            gaps.add(*missing, group)
-            continue
-        priced += 1
-        line = _line(lines, group, pricing.month, kind, item, book)
-        line.quantity += sums[name]
-        if kind == "action":
+        gap = _missing(kind, item, name, group, book, pricing.organisation)
+        if gap is not None:
+            missing.append(gap)
+        else:
+            brought.append(Brought(_line_key(group, pricing.month, kind, item, book), sums[name], book))
+    if not group.action and sums["uncosted_tokens"]:
+        missing.append((unpriced.no_meter(group.model), sums["uncosted_tokens"]))
+    if not brought:
+        _pass_through(group, pricing, brought, missing, residual=bool(meters))
+    return brought, missing
+
+
+def _add(group: OwnedGroup, pricing: Pricing, lines: dict[LineKey, _Line], gaps: Gaps) -> None:
+    """Add a group to the lines that it is a part of."""
+    brought, missing = brought_by(group, pricing)
+    for gap, quantity in missing:
+        gaps.add(gap, quantity, group)
+    for each in brought:
+        line = lines.setdefault(each.key, _Line(each.book))
+        line.rules.update(group.rules)
+        line.quantity += each.quantity
+        if each.key.kind == "action":
+            sums = group.group.sums
             line.failed += int(sums["failed_calls"])
             for bucket in TOKEN_BUCKETS:
                 line.tokens[bucket] += int(sums[bucket])
-            cost = _provider_cost(group, pricing) if len(meters) == 1 else None
+            alone = len(brought) + len(missing) == 1  # a row with another meter does not say what its tokens cost
+            cost = _provider_cost(group, pricing) if alone else None
             line.provider_cost = None if cost is None or line.provider_cost is None else line.provider_cost + cost
-    if not group.action and sums["uncosted_tokens"]:
-        gaps.add(unpriced.no_meter(group.model), sums["uncosted_tokens"], group)
-    if not meters:
-        _pass_through(group, pricing, lines, gaps, residual=False)
-    elif not priced:
-        _pass_through(group, pricing, lines, gaps, residual=True)
 
 
 def _item(group: OwnedGroup, kind: str, key: str) -> str:
     return group.action if kind == "action" else group.group.keys[key]
 
 
-def _line(
-    lines: dict[LineKey, _Line],
-    group: OwnedGroup,
-    month: Month,
-    kind: str,
-    item: str,
-    book: PriceBook | None,
-    residual: bool = False,
-) -> _Line:
-    key = LineKey(
+def _line_key(
+    group: OwnedGroup, month: Month, kind: str, item: str, book: PriceBook | None, residual: bool = False
+) -> LineKey:
+    return LineKey(
         team=UNALLOCATED if residual else group.team,
         cost_center="" if residual else group.cost_center,
         feature=group.feature,
@@ -125,12 +150,11 @@ def _line(
         service_month=month,
         posting_month=month,
     )
-    line = lines.setdefault(key, _Line(book))
-    line.rules.update(group.rules)
-    return line
 
 
-def _pass_through(group: OwnedGroup, pricing: Pricing, lines: dict[LineKey, _Line], gaps: Gaps, residual: bool) -> None:
+def _pass_through(
+    group: OwnedGroup, pricing: Pricing, brought: list[Brought], missing: list[Missing], residual: bool
+) -> None:
     """Charge the provider's cost of a group that the book does not price, in the books' currency (C9, M6).
 
     `residual`: the group has a meter without a price, and the user lets such gaps through (P2): then the cost is
@@ -141,16 +165,16 @@ def _pass_through(group: OwnedGroup, pricing: Pricing, lines: dict[LineKey, _Lin
     if not cost or (residual and not pricing.allow_unpriced):
         return
     billed, functional = group.group.keys["billed_currency"], pricing.organisation.currency
-    factor = Decimal(1)
+    found = None
     if billed and billed != functional:
         found = rate_at(pricing.rates, billed, functional, group.day)
         if found is None:
-            gaps.add(unpriced.no_currency_rate(billed, functional, str(group.day)), cost, group)
+            missing.append((unpriced.no_currency_rate(billed, functional, str(group.day)), cost))
             return
-        factor = found.rate
     item = UNPRICED if residual else ""
     book = None if residual else _uplifting(book_at(pricing.books, group.day), pricing.organisation)
-    _line(lines, group, pricing.month, "passthrough", item, book, residual).quantity += cost * factor
+    key = _line_key(group, pricing.month, "passthrough", item, book, residual)
+    brought.append(Brought(key, cost if found is None else cost * found.rate, book, found))
 
 
 def _uplifting(book: PriceBook | None, organisation: Organisation) -> PriceBook | None:

@@ -84,14 +84,18 @@ def _variance(
 ) -> ClassVariance:
     none = Decimal(0)
     count = None if planned is None else planned[0].planned
+    token_cost, provider_cost = (none, none) if use is None else (use.token_cost, use.provider_cost)
+    if use is not None and not token_cost and use.actions > use.failed and not any(use.tokens.values()):
+        token_cost = None  # of calls without one token nobody counted the tokens: that they cost nothing would be a guess
+        provider_cost = provider_cost or None
     return ClassVariance(
         item=item,
         actions=none if use is None else use.actions,
         planned=count,
         base=none if use is None else use.base,
         overhead=overhead.get(item, none),
-        token_cost=none if use is None else use.token_cost,
-        provider_cost=none if use is None else use.provider_cost,
+        token_cost=token_cost,
+        provider_cost=provider_cost,
         planned_overhead=None if planned is None else _planned_overhead(use, overhead.get(item, none), *planned),
     )
 

@@ -6,15 +6,18 @@ Python and defines what is right; the others are held equal to it to the last di
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from importlib import import_module
 from pathlib import Path
 from pkgutil import iter_modules
-from typing import Protocol, cast
+from typing import TYPE_CHECKING, Protocol, cast
 
 from finledger.core.included import Sums
 from finledger.core.model import UsageGroup, UsageQuery
 from finledger.core.problem import Outcome
+
+if TYPE_CHECKING:
+    from finledger.engines._rows import GroupRows
 
 DEFAULT = "duckdb"
 
@@ -32,6 +35,15 @@ def first_calls(parts: Sequence[Path], query: UsageQuery, groups: Sequence[Usage
     from finledger.engines import _first
 
     return _first.first_calls(parts, query, groups, limit)
+
+
+def group_rows(
+    parts: Sequence[Path], query: UsageQuery, groups: Sequence[UsageGroup], measures: Iterable[str], limit: int
+) -> GroupRows:
+    """The stored rows of the groups: their sums, and the first of them."""
+    from finledger.engines import _rows
+
+    return _rows.group_rows(parts, query, groups, measures, limit)
 
 
 def engine(name: str) -> Engine:

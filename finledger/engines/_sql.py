@@ -36,8 +36,18 @@ def group_sql(table: str, query: UsageQuery, constants: Mapping[str, str | None]
     sums += ["NULL" if name in empty else f"sum({name})" for name in SUMMED]
     fixed = ("NULL", "true", *(_literal(value) for value in constants.values()))
     grouped = [str(position) for position, key in enumerate(keys, 1) if key not in fixed]
-    leaves = "" if constants.get("is_aggregate") == "false" else "WHERE NOT is_aggregate "
-    return f"SELECT {', '.join(keys + sums)} FROM {table} {leaves}GROUP BY {', '.join(grouped)}"
+    wanted = [*([] if constants.get("is_aggregate") == "false" else ["NOT is_aggregate"]), *only_sql(query)]
+    where = f"WHERE {' AND '.join(wanted)} " if wanted else ""
+    return f"SELECT {', '.join(keys + sums)} FROM {table} {where}GROUP BY {', '.join(grouped)}"
+
+
+def only_sql(query: UsageQuery) -> list[str]:
+    """The conditions of `query.only`, in the form that a Parquet scan can skip rows by."""
+    found = []
+    for name, values in query.only:
+        stated = ", ".join(_literal(value) for value in values)
+        found.append(f'("{name}" IN ({stated}) OR "{name}" IS NULL)' if "" in values else f'"{name}" IN ({stated})')
+    return found
 
 
 def _literal(value: str | None) -> str:

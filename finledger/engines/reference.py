@@ -23,7 +23,7 @@ def group(parts: Sequence[Path], query: UsageQuery) -> Outcome[tuple[UsageGroup,
     """Sums of the usage in `parts` by `query`, one row after the other."""
     found: dict[tuple[Any, ...], dict[str, int | Decimal]] = {}
     for row in _rows(parts):
-        if row["is_aggregate"]:
+        if row["is_aggregate"] or any((row[name] or "") not in values for name, values in query.only):
             continue
         key = (_interval(row, query), *(row[name] or "" for name in (*GROUP_KEYS, *query.labels)))
         sums = found.setdefault(key, dict.fromkeys(SUMS, 0))

@@ -19,10 +19,20 @@ from finledger.core.accounts import DEFAULT_ACCOUNTS
 from finledger.core.model import POOL_PREFIX, Account, Dated, Organisation, Pool, Rule, Source, Team
 from finledger.core.operating import PLATFORM_LED
 from finledger.core.problem import Outcome
+from finledger.core.provider import Provider, SkuMap, Tolerance
 from finledger.core.usage import WORKLOAD_TYPES
 from finledger.read.fields import Checked, check_places, checked
 from finledger.read.pools import check_pools, read_weights
-from finledger.read.settings_text import DatedText, PoolText, RuleText, SettingsText, TeamText, settings_schema
+from finledger.read.settings_text import (
+    DatedText,
+    PoolText,
+    ProviderText,
+    RuleText,
+    SettingsText,
+    SkuText,
+    TeamText,
+    settings_schema,
+)
 from finledger.read.values import quoted, suggestion
 from finledger.read.yaml_lines import Document, load
 
@@ -46,6 +56,8 @@ def read_settings(path: Path, shown_as: str) -> Outcome[Organisation | None]:
         check_pools(found, found.model, known.teams, weights)
         for number, rule in enumerate(found.model.rules):
             _check_rule(found, number, rule, known)
+        for name, provider in found.model.providers.items():
+            _check_provider(found, name, provider, found.model.currency)
     if found.problems or found.model is None:
         return Outcome(None, found.in_order())
     return Outcome(_organisation(found.model, loaded.rows, weights))
@@ -159,6 +171,21 @@ def _report_unknown_owner(found: Checked[SettingsText], number: int, team: str, 
         found.report("rule-unknown-team", message, remedy, *steps)
 
 
+def _check_provider(found: Checked[SettingsText], name: str, provider: ProviderText, currency: str) -> None:
+    check_places(found, currency, provider.tolerance.absolute, "providers", name, "tolerance", "absolute")
+    for glob, sku in provider.skus.items():
+        steps = ("providers", name, "skus", glob)
+        if not found.sound(*steps):
+            continue
+        if (sku.model is None) == (sku.sku is None):
+            message = f"{quoted(glob)} is compared with {'nothing' if sku.model is None else 'a model and a SKU'}"
+            remedy = "write either `model: …`, with a `bucket` where it is one of its prices, or `sku: …`"
+            found.report("provider-sku", message, remedy, *steps)
+        elif sku.sku is not None and sku.bucket is not None:
+            message = f"{quoted(glob)} is a bucket of no model"
+            found.report("provider-sku", message, "name the model, or take `bucket` out", *steps, "bucket")
+
+
 # ── to the core's nouns ─────────────────────────────────────────────────────────────────────────────────────────────────
 
 
@@ -182,6 +209,7 @@ def _organisation(settings: SettingsText, document: Document, weights: Mapping[s
         buffer_priced=bool(settings.buffer.priced),
         fiscal_year_start=settings.fiscal_year_start,
         source=document.where(),
+        providers={name: _provider(name, provider, document) for name, provider in settings.providers.items()},
     )
 
 
@@ -232,6 +260,23 @@ def _rule(number: int, rule: RuleText, document: Document) -> Rule:
         until=rule.until,
         source=document.where("rules", number),
     )
+
+
+def _provider(name: str, provider: ProviderText, document: Document) -> Provider:
+    return Provider(
+        name=name,
+        invoice=_as(provider.invoice),
+        tolerance=Tolerance(provider.tolerance.absolute, provider.tolerance.relative),
+        names=tuple(provider.names),
+        sources=tuple(provider.sources),
+        skus=tuple(SkuMap(glob, _metered_name(sku)) for glob, sku in provider.skus.items()),
+        source=document.where("providers", name),
+    )
+
+
+def _metered_name(sku: SkuText) -> str:
+    """What metering calls it: `gpt-small input`, `gpt-small *` for all its tokens, or the SKU's own name."""
+    return f"{sku.model} {sku.bucket or '*'}" if sku.model is not None else sku.sku or ""
 
 
 def _accounts(settings: SettingsText) -> dict[str, Account]:

@@ -11,7 +11,7 @@ from finledger.core import drivers
 from finledger.core.accounts import DEFAULT_ACCOUNTS
 from finledger.core.label import SETTABLE
 from finledger.core.model import STAGES
-from finledger.core.usage import LABELS, NATIVE
+from finledger.core.usage import LABELS, NATIVE, TOKEN_BUCKETS
 from finledger.read import values
 from finledger.read.fields import (
     Amount,
@@ -39,6 +39,7 @@ MonthNumber = Annotated[
     int, parsed_by(values.month_number), WithJsonSchema({"type": "integer", "minimum": 1, "maximum": 12})
 ]
 StageName = Annotated[str, *one_of(*STAGES)]
+BUCKETS = tuple(bucket.removesuffix("_tokens") for bucket in TOKEN_BUCKETS)
 METERS = tuple(name for name in drivers.names() if name not in ("shares", "weights"))
 Meter = Annotated[str, *one_of(*METERS)]
 
@@ -143,6 +144,40 @@ def _account(value: Any) -> Any:
     return {"name": value} if isinstance(value, str) else value
 
 
+class ToleranceText(TextModel):
+    absolute: Amount = Field(default=Decimal(0), description="In the books' currency, for each SKU and month.")
+    relative: Share = Field(default=Decimal(0), description="As a part of the metered cost: 0.1 % is 0.001.")
+
+
+class SkuText(TextModel):
+    model: Text | None = Field(None, description="A model of the price book; * stands for any text. Either this or `sku`.")
+    bucket: Annotated[str, *one_of(*BUCKETS)] | None = Field(
+        None, description="Which of the model's tokens; all, when left out."
+    )
+    sku: Text | None = Field(
+        None, description="A GPU or egress SKU, or what the provider's own rows call it; * stands for any text."
+    )
+
+
+class ProviderText(TextModel):
+    invoice: Annotated[str, *one_of("expected", "none")] = Field(
+        default="expected", description="Whether the provider sends invoices; a month waits for one that is expected."
+    )
+    tolerance: ToleranceText = Field(
+        default=ToleranceText(), description="What an invoice may differ by; the larger counts."
+    )
+    names: Annotated[list[Text], BeforeValidator(_many("names"), str | list[str])] = Field(
+        default=[], description="What usage and invoices call the provider, beside the key; * stands for any text."
+    )
+    sources: Annotated[list[Text], BeforeValidator(_many("sources"), str | list[str])] = Field(
+        default=[], description="Sources whose rows are this provider's where nothing in them says whose they are."
+    )
+    skus: dict[TextKey, SkuText] = Field(
+        default={},
+        description="What an invoice calls a SKU, with * for any text, and what it is of ours. The first that fits.",
+    )
+
+
 class FundText(TextModel):
     opening: Amount = Field(default=Decimal(0), description="What the bursting buffer holds when the books begin.")
     priced: Flag | None = Field(
@@ -185,6 +220,9 @@ class SettingsText(TextModel):
     buffer: FundText = Field(default=FundText(), description="The bursting buffer: its first balance, and who pays for it.")
     passthrough_basis: Annotated[str, *one_of("effective", "billed")] = Field(
         default="effective", description="Which of a provider's costs is passed through."
+    )
+    providers: dict[TextKey, ProviderText] = Field(
+        default={}, description="The providers whose invoices are held against what was metered."
     )
 
 

@@ -6,6 +6,7 @@ Composes readers, workbench and core; computes no figure, and shows nothing.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import date
 from pathlib import Path
@@ -17,7 +18,7 @@ from finledger.core.lint import lint
 from finledger.core.model import PriceBook
 from finledger.core.period import Month, Quarter
 from finledger.core.pricebook import previous, under
-from finledger.core.problem import Misused, Problem, Refused, SourceRef
+from finledger.core.problem import Busy, Misused, Problem, Refused, SourceRef
 from finledger.workbench import Workbench
 from finledger.workbench.simulation import other_book
 
@@ -65,13 +66,16 @@ def looked_at(bench: Workbench) -> tuple[PriceBook, ...]:
 
 
 def freeze_seen(bench: Workbench) -> None:
-    """Freeze every published book, once the books are in use: from the first look on it is what it was (P1)."""
+    """Freeze every published book, once the books are in use: from the first look on it is what it was (P1).
+
+    Who may only read, or comes while somebody else writes, can look all the same.
+    """
     if not _in_use(bench):
         return
     frozen = bench.ledger.frozen_books()
     unseen = [book for book in bench.frozen_pricebooks() if book.published is not None and book.name not in frozen]
     if unseen:
-        with bench.ledger.write() as ledger:
+        with suppress(OSError, Busy), bench.ledger.write() as ledger:
             for book in unseen:
                 ledger.freeze_book(book.name, book.sha256, book.file)
 
@@ -199,10 +203,10 @@ def publish(bench: Workbench, name: str, day: date | None, today: date, *, dry_r
     content, frozen = _with_day(bench, book, day or today)
     found = [*lint(frozen, looked_at(bench), bench.organisation.pools), *_late(frozen)]
     if not dry_run:
-        from finledger.write.files import write
+        from finledger.write.files import placed
 
-        with bench.ledger.write() as ledger:
-            write((bench.root / book.file).resolve(), content)  # through a link, as an editor would
+        path = (bench.root / book.file).resolve()  # through a link, as an editor would
+        with placed({path: content}), bench.ledger.write() as ledger:
             ledger.freeze_book(frozen.name, frozen.sha256, frozen.file)
     return Published(frozen, False, tuple(found))
 

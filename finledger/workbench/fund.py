@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 from collections.abc import Mapping
+from contextlib import nullcontext
 from dataclasses import dataclass
 from fractions import Fraction
 from typing import Any
@@ -15,7 +16,7 @@ from finledger.core.history import History
 from finledger.core.model import MONEY_MOVES, DrawDecision
 from finledger.core.money import floored, rounded_places, total, zero
 from finledger.core.period import Month, Quarter
-from finledger.core.problem import Busy, Misused, Problem, Refused
+from finledger.core.problem import Misused, Problem, Refused
 from finledger.pipeline import stated_forecasts
 from finledger.workbench import Workbench
 
@@ -85,18 +86,14 @@ def request_draw(bench: Workbench, row: Mapping[str, str], *, dry_run: bool) -> 
 
     path = bench.root / DRAWS
     row = {name: cell.strip() for name, cell in row.items()}
-    before = b"" if absent(path) else path.read_bytes()
-    content = _with_row(before, row)
-    outcome = parse_draws(content, DRAWS, bench.organisation)
-    if outcome.errors:
-        raise Refused(outcome.problems)
-    bench.__dict__["draws"] = outcome.rows
-    month = Month.parse(row["month"])
-    decision = _decision(bench, month, row["team"])
-    if not dry_run:
-        with bench.ledger.write():  # one request after another: none is lost
-            if before != (b"" if absent(path) else path.read_bytes()):
-                raise Busy(f"{DRAWS} was changed meanwhile")
+    with nullcontext() if dry_run else bench.ledger.write():  # one request after another: none is lost
+        content = _with_row(b"" if absent(path) else path.read_bytes(), row)
+        outcome = parse_draws(content, DRAWS, bench.organisation)
+        if outcome.errors:
+            raise Refused(outcome.problems)
+        bench.__dict__["draws"] = outcome.rows
+        decision = _decision(bench, Month.parse(row["month"]), row["team"])
+        if not dry_run:
             write(path.resolve(), content)
     return {
         **row,
@@ -137,8 +134,8 @@ def _decision(bench: Workbench, month: Month, team: str) -> DrawDecision | None:
     return next(each for each in charges.buffer.decisions if each.request.team == team)
 
 
-def fund_adequacy(bench: Workbench, month: Month | None) -> dict[str, Any]:
-    """What the fund could absorb in a month, team by team, and how long it takes to fill.
+def fund_adequacy(bench: Workbench, month: Month | None) -> tuple[dict[str, Any], tuple[Problem, ...]]:
+    """With notices: what the fund could absorb in a month, team by team, and how long it takes to fill.
 
     It would hold what it opens with and what the month's surcharges bring: by the last three months' mean.
     """
@@ -149,7 +146,7 @@ def fund_adequacy(bench: Workbench, month: Month | None) -> dict[str, Any]:
         if not known:
             raise Misused("no month is loaded: name one with --month")
         month = known[-1].next
-    history, _ = bench.history(month)
+    history, notices = bench.history(month)
     terms = fund.terms_in(bench.pricebooks, month) or fund.terms_in(bench.pricebooks, month.before)
     if terms is None:
         raise Misused(f"no price book with buffer terms holds in {month} or the month before")
@@ -171,7 +168,7 @@ def fund_adequacy(bench: Workbench, month: Month | None) -> dict[str, Any]:
             return None
         return str(rounded_places(max(Fraction(0), Fraction((limit - balance).minor) / monthly), 1))
 
-    return {
+    found = {
         "month": str(month),
         "currency": organisation.currency,
         "balance": str(balance),
@@ -194,3 +191,4 @@ def fund_adequacy(bench: Workbench, month: Month | None) -> dict[str, Any]:
             for each in adequacy.cover(month, forecasts, balance + mean_paid, history, terms, organisation)
         ],
     }
+    return found, notices

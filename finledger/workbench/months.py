@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import date, datetime
 from decimal import Decimal
@@ -28,6 +28,7 @@ from finledger.core.problem import Problem, Refused, SourceRef
 from finledger.engines import DEFAULT, engine, first_calls
 from finledger.pipeline import MonthInputs, once, query, run_month, stated_forecasts, with_numbers
 from finledger.workbench.open_books import SETTINGS, OpenBooks
+from finledger.workbench.strays import stray_evals, stray_requests
 
 UNPOSTED = "intercompany-accounts-missing"
 
@@ -56,6 +57,7 @@ class Workbench(OpenBooks):
         """Read exports into the store: all of them, or, when one has an error, none (exit 1). Raises Busy, Refused."""
         with self.ledger.write() as ledger, self.workspace() as workspace:
             self._hold_timezone()
+            self.refuse_edited_pricebooks()
             stored = (*self.ledger.parts(), *self.ledger.parts(rejected=True))
             self.store.sweep(stored)
             names = {file.sha256: file.name for file in self.ledger.files()}
@@ -147,6 +149,11 @@ class Workbench(OpenBooks):
         inputs = self.month_inputs(month, engine_name=engine_name, history=history)
         inputs = replace(inputs, allow_unpriced=allow_unpriced, notices=(*inputs.notices, *notices))
         charges, documents = self.run(inputs)
+        strays = (
+            *stray_requests(self.draws, inputs.books, self.months()),
+            *stray_evals(self.evals, charges, self.organisation),
+        )
+        charges = replace(charges, notices=(*charges.notices, *strays))
         if record:
             self._record(charges, inputs)
         return charges, documents
@@ -187,10 +194,13 @@ class Workbench(OpenBooks):
         try:
             return run_month(inputs)
         except Refused as refused:
-            cuts = query(inputs).intervals
-            files = self._files_of(inputs.month)
-            paths = self.store.paths(self.ledger.parts(inputs.month))
-            raise Refused([self._with_rows(problem, paths, files, cuts) for problem in refused.problems]) from None
+            raise self.refused(inputs.month, refused.problems, query(inputs).intervals) from None
+
+    def refused(self, month: Month, problems: Iterable[Problem], cuts: Sequence[Interval]) -> Refused:
+        """The problems, with the stored rows that each is about as file:line; `cuts`: what its interval counts by."""
+        files = self._files_of(month)
+        paths = self.store.paths(self.ledger.parts(month))
+        return Refused([self._with_rows(problem, paths, files, cuts) for problem in problems])
 
     def history(self, month: Month, engine_name: str = DEFAULT) -> tuple[History, tuple[Problem, ...]]:
         """What the earlier months came to: as recorded; a loaded month that nobody allocated is worked out on the way.
@@ -310,15 +320,16 @@ class Workbench(OpenBooks):
         return list(contents)
 
     def write_journal(self, charges: MonthCharges, formats: Sequence[str], *, dry_run: bool = False) -> list[Path]:
-        """The month's entries in each format: out/MONTH/journal/MONTH.csv, …; nothing where nothing is posted."""
+        """The month's entries in each format: out/MONTH/journal/MONTH.csv, …; nothing where nothing is posted, but for a file
+        of an earlier run, which is emptied of what is posted no more.
+        """
         from finledger.write import journal as writers
         from finledger.write.files import write_all
 
-        if not charges.entries:
-            return []
         journal = writers.Journal(self.organisation.books, charges.month, charges.currency, charges.entries)
         folder = self.root / "out" / str(charges.month) / "journal"
-        contents = {folder / f"{charges.month}{writers.suffix(name)}": writers.render(name, journal) for name in formats}
+        paths = {name: folder / f"{charges.month}{writers.suffix(name)}" for name in formats}
+        contents = {path: writers.render(name, journal) for name, path in paths.items() if charges.entries or path.exists()}
         if not dry_run:
             write_all(contents)
         return list(contents)
@@ -338,6 +349,7 @@ class Workbench(OpenBooks):
 
     def status(self) -> list[dict[str, object]]:
         """Every month with what stands in it and the command that comes next ("" when none does)."""
+        self.refuse_edited_pricebooks()
         parts = self.ledger.parts()
         found: list[dict[str, object]] = []
         for month in self.months():

@@ -10,7 +10,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import TypeVar
 
-from finledger.books.ledger import Ledger, edited_book
+from finledger.books.ledger import Ledger, edited_book, removed_book
 from finledger.books.store import Store
 from finledger.core.currency import CurrencyRate
 from finledger.core.model import (
@@ -22,7 +22,7 @@ from finledger.core.model import (
     PriceBook,
     Reservation,
 )
-from finledger.core.problem import Misused, Outcome, Refused
+from finledger.core.problem import Misused, Outcome, Problem, Refused, SourceRef
 
 SETTINGS = "finledger.yaml"
 T = TypeVar("T")
@@ -59,12 +59,22 @@ class OpenBooks:
         return books
 
     def frozen_pricebooks(self) -> tuple[PriceBook, ...]:
-        """The price books, none of which was edited after it was published (rule P1)."""
+        """The price books, none of which was edited or taken away after it was published (rule P1)."""
         frozen = self.ledger.frozen_books()
         edited = [book for book in self.pricebooks if frozen.get(book.name, book.sha256) != book.sha256]
-        if edited:
-            raise Refused([edited_book(book.name, book.file, frozen[book.name]) for book in edited])
+        problems = [edited_book(book.name, book.file, frozen[book.name]) for book in edited]
+        gone = sorted(frozen.keys() - {book.name for book in self.pricebooks})
+        if gone:
+            files = self.ledger.frozen_files()
+            problems += [removed_book(name, files[name]) for name in gone]
+        if problems:
+            raise Refused(problems)
         return self.pricebooks
+
+    def refuse_edited_pricebooks(self) -> None:
+        """Stop a command that needs no prices, too, when a frozen book is not what it was (P1)."""
+        if self.ledger.frozen_books():
+            self.frozen_pricebooks()
 
     @cached_property
     def evals(self) -> tuple[EvalRecord, ...]:
@@ -107,7 +117,11 @@ class OpenBooks:
     @cached_property
     def ledger(self) -> Ledger:
         (self.root / "store").mkdir(exist_ok=True)
-        return Ledger.open(self.root / "store" / "ledger.sqlite")
+        ledger = Ledger.open(self.root / "store" / "ledger.sqlite")
+        recorded, wanted = ledger.currency(), self.organisation.currency
+        if recorded not in (None, wanted):
+            raise Refused([_other_currency(str(recorded), wanted)])
+        return ledger
 
     @cached_property
     def store(self) -> Store:
@@ -141,3 +155,12 @@ def _needed(outcome: Outcome[T]) -> T:
     if outcome.errors:
         raise Refused(outcome.problems)
     return outcome.rows
+
+
+def _other_currency(recorded: str, wanted: str) -> Problem:
+    return Problem(
+        "currency-changed",
+        f"the books are in {wanted}, and their charges so far are in {recorded}: credits, draws and the fund carry on from them",
+        SourceRef(SETTINGS),
+        remedy=f"write `currency: {recorded}` again, or begin new books in {wanted}",
+    )

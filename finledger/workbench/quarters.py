@@ -30,6 +30,7 @@ class Settled:
     charges: tuple[MonthCharges, ...]
     problems: tuple[Problem, ...]
     notices: tuple[Problem, ...]
+    refused: tuple[Month, ...] = ()  # months that cannot be charged and never were: the figures lack them
 
 
 def settle(bench: Workbench, quarter: Quarter, engine_name: str = DEFAULT) -> Settled:
@@ -43,6 +44,7 @@ def settle(bench: Workbench, quarter: Quarter, engine_name: str = DEFAULT) -> Se
     charged: list[MonthCharges] = []
     ends: list[MonthEnd] = []
     problems: list[Problem] = []
+    refusing: list[Month] = []
     drawn: dict[str, Money] = {}  # in the quarter so far, on final data: what the cap has left (B2)
     for month in own:
         as_posted = tuple(flow for flow in recorded if flow.posting_month == month)
@@ -56,6 +58,7 @@ def settle(bench: Workbench, quarter: Quarter, engine_name: str = DEFAULT) -> Se
             charges, _ = bench.run(inputs)
         except Refused as refused:
             problems.extend(refused.problems)
+            refusing += [] if as_posted else [month]
             ends.append(_as_recorded(bench, month, history, as_posted))  # what was charged and posted stands
             fresh = as_posted
         else:
@@ -85,6 +88,7 @@ def settle(bench: Workbench, quarter: Quarter, engine_name: str = DEFAULT) -> Se
         tuple(charged),
         (*problems, *posted.problems),
         (*notices, *_size_notices(end, bench)),
+        tuple(refusing),
     )
 
 
@@ -118,35 +122,31 @@ def quarter_status(bench: Workbench, months: Sequence[Mapping[str, object]]) -> 
     return found
 
 
-def record(bench: Workbench, settled: Settled) -> None:
-    """Keep the quarter's entries in the ledger, where they supersede those of its last reconciliation."""
-    own = settled.end.quarter.months(bench.organisation.fiscal_year_start)
-    books = [
-        book
-        for book in bench.pricebooks
-        if book.effective_from <= own[-1].last_day and own[0].first_day < book.effective_until
-    ]
-    with bench.ledger.write() as ledger:
-        ledger.record_quarter(settled.end.quarter, settled.end.currency, books, settled.entries)
-
-
 def write_settled(bench: Workbench, settled: Settled, *, dry_run: bool = False) -> list[Path]:
-    """out/QUARTER/reconciliation.json and the journal of the quarter's end in every format; all of them or none."""
+    """out/QUARTER/reconciliation.json and the journal of the quarter's end in every format; all of them or none.
+
+    The entries are kept in the ledger, where they supersede those of the quarter's last reconciliation; both, or neither.
+    """
     from finledger.write import journal as writers
     from finledger.write.figures import json_bytes
-    from finledger.write.files import write_all
+    from finledger.write.files import placed
     from finledger.write.quarter import quarter_json
 
     end = settled.end
     folder = bench.root / "out" / str(end.quarter)
     figures = quarter_json(end, settled.entries, settled.charges, settled.problems, settled.notices)
     contents = {folder / "reconciliation.json": json_bytes(figures)}
-    if settled.entries:
-        journal = writers.Journal(bench.organisation.books, end.quarter, end.currency, settled.entries)
-        for name in writers.formats():
-            contents[folder / "journal" / f"{end.quarter}{writers.suffix(name)}"] = writers.render(name, journal)
+    journal = writers.Journal(bench.organisation.books, end.quarter, end.currency, settled.entries)
+    for name in writers.formats():
+        path = folder / "journal" / f"{end.quarter}{writers.suffix(name)}"
+        if settled.entries or path.exists():  # what is posted no more does not stay behind in a file
+            contents[path] = writers.render(name, journal)
     if not dry_run:
-        write_all(contents)
+        own = end.quarter.months(bench.organisation.fiscal_year_start)
+        until, since = own[-1].last_day, own[0].first_day
+        books = [book for book in bench.pricebooks if book.effective_from <= until and since < book.effective_until]
+        with placed(contents), bench.ledger.write() as ledger:
+            ledger.record_quarter(end.quarter, end.currency, books, settled.entries)
     return list(contents)
 
 

@@ -10,7 +10,8 @@ from __future__ import annotations
 import hashlib
 import os
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 
 _SLUG = re.compile(r"[a-z0-9]+(?:-[a-z0-9]+)*")
@@ -54,6 +55,22 @@ def write_all(contents: Mapping[Path, bytes]) -> tuple[Path, ...]:
     return tuple(changed)
 
 
+@contextmanager
+def placed(contents: Mapping[Path, bytes]) -> Iterator[tuple[Path, ...]]:
+    """`write_all`, for as long as the block succeeds: when it raises, what stood there before is put back.
+
+    The block records in the ledger what the files say, so that a ledger that cannot be written leaves no files behind.
+    """
+    former = {path: _content(path) for path in contents}
+    missing = sorted({folder for path in contents for folder in path.parents if not folder.exists()})
+    changed = write_all(contents)
+    try:
+        yield changed
+    except BaseException:
+        _take_back(list(changed), former, (), missing)
+        raise
+
+
 def safe_name(text: str) -> str:
     """A file name for any name a person can choose: lower-case letters, digits and hyphens, never a path.
 
@@ -79,10 +96,13 @@ def _content(path: Path) -> bytes | None:
 
 
 def _write_checked(temporary: Path, content: bytes, path: Path) -> None:
-    with open(temporary, "wb") as handle:
-        handle.write(content)
-        handle.flush()
-        os.fsync(handle.fileno())
+    try:
+        with open(temporary, "wb") as handle:
+            handle.write(content)
+            handle.flush()
+            os.fsync(handle.fileno())
+    except OSError as failed:  # a full disk does not say which file had no room; nobody knows the temporary name
+        raise OSError(failed.errno, failed.strerror, str(path)) from failed
     if path.is_file() and not path.is_symlink():
         os.chmod(temporary, path.stat().st_mode & 0o7777)
     if temporary.read_bytes() != content:
@@ -121,10 +141,8 @@ def _take_back(
 
 
 def _try_unlink(path: Path) -> None:
-    try:
-        path.unlink()
-    except FileNotFoundError:
-        pass
+    if path.exists() or path.is_symlink():  # a read-only disk refuses also to remove what is not there
+        path.unlink(missing_ok=True)
 
 
 def _sync_folder(folder: Path) -> None:

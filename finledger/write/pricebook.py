@@ -16,7 +16,10 @@ from finledger.core.model import ActionClass, BufferTerms, ModelRates, Price, Pr
 _PLAIN = re.compile(r"[A-Za-z0-9][A-Za-z0-9._/-]*")
 _NOT_PLAIN = frozenset({"null", "Null", "NULL"})
 _DRAFTED = re.compile(r"^#[ \t]*published:[ \t]*(?:[0-9]{4}-[0-9]{2}-[0-9]{2}|…)(?P<after>[ \t]*(?:#.*)?)\r?$", re.MULTILINE)
-_OURS = ("`finledger pricebook publish` writes the day", "set the day when the book is agreed on")  # of drafts: no longer true
+_OURS = (
+    "`finledger pricebook publish` writes the day",
+    "set the day when the book is agreed on",
+)  # of drafts: no longer true
 _UNTIL = re.compile(r"^effective_until:.*$", re.MULTILINE)
 Fields = Iterable[tuple[str, str]]
 

@@ -19,15 +19,25 @@ from finledger.core.money import rounded_places
 from finledger.core.pricebook import registry_by_basis, stack, uplift_on
 from finledger.core.usage import TOKEN_BUCKETS
 from finledger.write.comparison import amounts, comparison_json, comparison_rows, plain_amounts, signed
-from finledger.write.text import plain, shown
+from finledger.write.text import plain, shown, words
 
 COLUMNS = ("book", "kind", "item", "model", "funding", "pricing", "base", "overhead", "registry", "buffer", "price", "unit")
-REGISTRY_COLUMNS = ("registry", "carved", "price carved", "additive", "price additive", "of_price", "price of_price")
+REGISTRY_COLUMNS = (
+    "registry", "carved", "price (carved)", "additive", "price (additive)", "of_price", "price (of_price)",
+)  # fmt: skip
 DRAFT_COLUMNS = (
     "kind", "item", "model", "pricing", "actions", *TOKEN_BUCKETS, "base", "overhead", "registry", "buffer", "price",
     "last_price", "change_percent", "made_from",
 )  # fmt: skip
-CLASS_COLUMNS = tuple(name for name in DRAFT_COLUMNS if name != "kind")
+USE_COLUMNS = ("item", "model", "actions", *TOKEN_BUCKETS, "made_from")
+CLASS_COLUMNS = (
+    "item", "model", "pricing", "price", "last_price", "change_percent", "base", "overhead", "registry", "buffer",
+)  # fmt: skip
+ACTION_COLUMNS = ("item", "model", "funding", "pricing", "price", "base", "overhead", "registry", "buffer")
+SKU_COLUMNS = ("kind", "item", "model", "price", "unit")
+UPLIFTED_COLUMNS = ("kind", "item", "model", "base", "overhead", "registry", "buffer", "price", "unit")
+PART_PLACES = 3  # of a part of a price, beyond the price's own
+USE_PLACES = 2
 RATE_COLUMNS = ("item", "model", "price", "last_price", "change_percent", "made_from")
 HEADINGS = {
     **{bucket: bucket.removesuffix("_tokens") for bucket in TOKEN_BUCKETS},
@@ -74,6 +84,19 @@ def title(book: PriceBook) -> str:
     return f"{book.name}, {book.currency}, {period}, {published}{digest}"
 
 
+def for_people(rows: Iterable[Cells], columns: Sequence[str], price_digits: int) -> list[Cells]:
+    """The same rows with figures that people read: parts of a price to three places more than it has, averages to two."""
+    places = {**dict.fromkeys(PARTS, price_digits + PART_PLACES), **dict.fromkeys(TOKEN_BUCKETS, USE_PLACES)}
+    return [
+        [_rounded(cell, places[name]) if cell and name in places else cell for cell, name in zip(row, columns, strict=True)]
+        for row in rows
+    ]
+
+
+def _rounded(cell: str, places: int) -> str:
+    return f"{rounded_places(Decimal(cell), places):f}" if "." in cell else cell
+
+
 # ── show ────────────────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
@@ -113,6 +136,11 @@ def registry_rows(book: PriceBook) -> Iterator[Cells]:
         mark = ", this book's" if rate == book.uplift.registry else ""
         figures = [_exact(figure, 2) for pair in found.values() for figure in pair]
         yield [f"{_exact(rate * 100)} %{mark}", *figures]
+
+
+def units(book: PriceBook) -> str:
+    """What a price or a rate is for."""
+    return f"In {book.currency}: an action, 1,000,000 tokens, a GPU-hour, a unit of egress, a seat and month."
 
 
 # ── build ───────────────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -218,8 +246,8 @@ def entry_rows(found: Iterable[Changed]) -> Iterator[Cells]:
 
 def entry_rows_shown(found: Iterable[Changed]) -> Iterator[Cells]:
     """The same for people: more and less are told apart by their signs."""
-    for *words, difference, ratio in entry_rows(found):
-        yield [*words, signed(difference), signed(ratio)]
+    for *names, difference, ratio in entry_rows(found):
+        yield [*names, signed(difference), signed(ratio)]
 
 
 def diff_rows(found: Iterable[Changed], effect: Comparison | None) -> Iterator[Cells]:
@@ -256,8 +284,8 @@ def effect_rows(effect: Comparison) -> tuple[tuple[str, ...], list[Cells]]:
     whole = {each.component: each for each in effect.components}
     rows = [[each.team, *amounts(each), *(_delta(cells.get((each.team, name))) for name in moving)] for each in effect.teams]
     rows.append([TOTAL, *amounts(effect.total), *(_delta(whole[name]) for name in moving)])
-    rows += [[f"{PLATFORM} {each.component}", *amounts(each), *([""] * len(moving))] for each in effect.platform]
-    return ("team", "old", "new", "change", "%", *moving), rows
+    rows += [[f"{PLATFORM} {words(each.component)}", *amounts(each), *([""] * len(moving))] for each in effect.platform]
+    return ("team", "old", "new", "change", "%", *map(words, moving)), rows
 
 
 def _moves(effect: Comparison, component: str) -> bool:
@@ -274,7 +302,7 @@ def diff_markdown(
     """What differs, as Markdown fit for a pull request."""
     lines = [f"## Price book {old.name} → {new.name}", "", f"- old: {title(old)}", f"- new: {title(new)}", ""]
     if found:
-        lines += _table(ENTRY_HEADINGS, entry_rows_shown(found), left=2)
+        lines += [*_table(ENTRY_HEADINGS, entry_rows_shown(found), left=2), "", units(new)]
     else:
         lines.append("No price, rate or term differs.")
     if effect is not None:
@@ -282,7 +310,8 @@ def diff_markdown(
         lines += ["", f"### What it does to the charges of {month}", ""]
         lines += [f"{effect.total.before} → {effect.total.after} {effect.currency}: **{change}**", ""]
         columns, rows = effect_rows(effect)
-        lines += _table(columns, rows, left=1)
+        bold = [[f"**{cell}**" if cell else "" for cell in row] if row[0] == TOTAL else row for row in rows]
+        lines += _table(columns, bold, left=1)
     lines += [line for each in notes for line in ("", each)]
     return "\n".join(lines)
 

@@ -31,8 +31,8 @@ def quarter_json(
         "quarter": str(end.quarter),
         "currency": end.currency,
         "provisional": True,
-        "problems": [_problem(each) for each in problems],
-        "notices": [_problem(each) for each in notices],
+        "problems": [problem_row(each) for each in problems],
+        "notices": [problem_row(each) for each in notices],
         "buffer": buffer_json(end),
         "teams": team_rows(end),
         "requests": request_rows(end),
@@ -40,20 +40,25 @@ def quarter_json(
         "variances": [variance_row(each, end.currency) for each in end.variances],
         "overhead": overhead_json(end),
         "eval": eval_rows(charges),
-        "entries": [
-            {
-                "entry": entry.entry_id,
-                "date": entry.posting_date.isoformat(),
-                "team": entry.team,
-                "memo": entry.memo,
-                "postings": [
-                    {"account": each.account.name, "cost_center": each.cost_center, "amount": str(each.amount)}
-                    for each in entry.postings
-                ],
-            }
-            for entry in entries
-        ],
+        "entries": entry_rows(entries),
     }
+
+
+def entry_rows(entries: Iterable[JournalEntry]) -> list[dict[str, Any]]:
+    """Journal entries with their postings, debit positive."""
+    return [
+        {
+            "entry": entry.entry_id,
+            "date": entry.posting_date.isoformat(),
+            "team": entry.team,
+            "memo": entry.memo,
+            "postings": [
+                {"account": each.account.name, "cost_center": each.cost_center, "amount": str(each.amount)}
+                for each in entry.postings
+            ],
+        }
+        for entry in entries
+    ]
 
 
 def buffer_json(end: QuarterEnd) -> dict[str, Any]:
@@ -202,7 +207,7 @@ def _surcharge(surcharge: Surcharge | None) -> dict[str, Any] | None:
     }
 
 
-def _problem(problem: Problem) -> dict[str, str | None]:
+def problem_row(problem: Problem) -> dict[str, str | None]:
     return {
         "code": problem.code,
         "severity": problem.severity,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import pty
+import re
 import subprocess
 import sys
 from collections.abc import Callable
@@ -267,6 +268,40 @@ TABLE = (
 
 def test_table__on_a_narrow_terminal_folds_words_and_never_figures() -> None:
     assert "1234567890.12" in _on_a_terminal(TABLE, 40)
+
+
+def test_table__wider_than_the_terminal_is_shown_in_parts_that_keep_the_names() -> None:
+    """Six figures of 13 do not fit beside a name in 60 columns: three parts, each row with its name, no figure broken."""
+    code = (
+        "from finledger.cli import screen\n"
+        "columns = ['team_name', *(f'figure_{n}' for n in range(6))]\n"
+        "rows = [['search', *(f'{n}234567890.12' for n in range(6))]]\n"
+        "screen.table('T', columns, rows, right_align=columns[1:])"
+    )
+    plain = re.sub("\x1b\\[[0-9;]*m", "", _on_a_terminal(code, 60))
+    lines = [line.strip() for line in plain.splitlines() if line.strip()]
+    assert all(len(line) <= 60 for line in lines)
+    rows = [line.split() for line in lines if line.startswith("search")]
+    assert [figure for row in rows for figure in row[1:]] == [f"{n}234567890.12" for n in range(6)]
+    headings = [line for line in lines if line.startswith("team name")]
+    assert len(rows) == len(headings) > 1 and "figure 5" in headings[-1]
+
+
+def test_table__below_another_leaves_a_line_between(capsys: pytest.CaptureFixture[str]) -> None:
+    screen.table("A", ["cap_left"], [["1"]])
+    screen.table("B", ["team"], [["x"]], below=True)
+    assert capsys.readouterr().out == "A\ncap left\n--------\n1\n\nB\nteam\n----\nx\n"
+
+
+def test_problems__a_message_is_broken_between_words_and_a_command_never() -> None:
+    code = (
+        "from finledger.cli import screen\nfrom finledger.core.problem import Problem\n"
+        "screen.problems([Problem('c', 'words of some length ' * 6, remedy='run `finledger ' + 'x' * 60 + '`')])\n"
+        "screen.note('next: finledger ' + 'y' * 60)"
+    )
+    shown = _on_a_terminal(code, 50, NO_COLOR="1").replace("\r", "")
+    assert all(len(line) <= 50 for line in shown.splitlines() if "words" in line)
+    assert "le\nngth" not in shown and "x" * 60 in shown and "y" * 60 in shown
 
 
 def test_colour__goes_with_no_color() -> None:

@@ -14,6 +14,7 @@ from typing import Any
 
 import pytest
 
+from finledger.books.ledger import Ledger
 from finledger.core.model import Price, PriceBook
 from finledger.core.period import Month
 from finledger.core.pricebook import under
@@ -74,7 +75,7 @@ def test_build__the_worked_price_from_real_rows(books: Path, capsys: pytest.Capt
     assert (book.actions["chat_call"].price, book.gpu["h100"].rate) == (Price(D("0.0093"), D("0.011123")), D("3.00"))
     assert book.models["chat-large"].source == "price book 2026-Q3.v1"
     finledger("pricebook", "lint", "2026-Q4", "--books", books)
-    assert "1 price books, 0 warnings" in capsys.readouterr().err
+    assert "1 price book, 0 warnings" in capsys.readouterr().err
 
 
 def test_build__by_month_as_csv_and_dry(books: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -195,6 +196,27 @@ def test_publish__one_line_and_the_hash_and_only_once(books: Path, capsys: pytes
     finledger("pricebook", "publish", "2026-Q4", "--date", "2026-09-25", "--books", books, expect=2)
 
 
+def test_publish__through_a_link(books: Path, tmp_path: Path) -> None:
+    """The book lies with the others of the company: that file gets the day, and the link stays one."""
+    finledger("pricebook", "new", "2026-Q4", "--books", books)
+    path, elsewhere = books / "pricebooks" / "2026-Q4.yaml", tmp_path / "shared.yaml"
+    path.rename(elsewhere)
+    path.symlink_to(elsewhere)
+    finledger("pricebook", "publish", "2026-Q4", "--date", "2026-09-24", "--books", books)
+    assert path.is_symlink() and "\npublished: 2026-09-24\n" in elsewhere.read_text(encoding="utf-8")
+
+
+def test_publish__busy_books_leave_the_draft_a_draft(books: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    finledger("pricebook", "new", "2026-Q4", "--books", books)
+    before = files(books)
+    opened = Ledger.open
+    monkeypatch.setattr(Ledger, "open", lambda path: opened(path, busy_seconds=0.1))
+    with Workbench(books).ledger.write():
+        finledger("pricebook", "publish", "2026-Q4", "--books", books, expect=3)
+        finledger("pricebook", "show", "--books", books)  # who only looks need not wait
+    assert files(books) == before
+
+
 def test_publish__an_edited_book_stops_every_command(books: Path) -> None:
     finledger("pricebook", "publish", "2026-Q3", "--books", books)
     finledger("pricebook", "new", "2026-Q4", "--books", books)
@@ -263,7 +285,9 @@ def test_diff__as_markdown_for_a_pull_request(books: Path, capsys: pytest.Captur
     assert "| actions | chat_call price | 0.010405 | 0.011123 | +0.000718 | +6.90 |" in shown
     assert "3121.50 → 3336.90 USD: **+215.40**" in shown
     assert "| search | 1872.90 | 2002.14 | +129.24 | +6.90 | +108.06 | +4.96 | +15.65 | +0.57 |" in shown
-    assert "| (total) | 3121.50 | 3336.90 | +215.40 | +6.90 | +180.10 | +8.28 | +26.07 | +0.95 |" in shown
+    total = ("(total)", "3121.50", "3336.90", "+215.40", "+6.90", "+180.10", "+8.28", "+26.07", "+0.95")
+    assert f"| {' | '.join(f'**{cell}**' for cell in total)} |" in shown
+    assert "In USD: an action, 1,000,000 tokens, a GPU-hour, a unit of egress, a seat and month." in shown
     tables = [line for line in shown if line.startswith("|")]
     assert {line.count("|") for line in tables[:6]} == {7} and {line.count("|") for line in tables[6:]} == {10}
     finledger(*words, "--format", "csv")

@@ -84,6 +84,7 @@ def test_simulate__markdown_for_a_pull_request(books: Path, capsys: pytest.Captu
     [
         (["--share", "1.4"], "not a share between 0 and 1"),
         (["--overhead", "15%"], "write a share of one"),
+        (["--max-multiplier", "0.5"], "would make unmeasured quality cheaper"),
         (["--book", "2026-Q9"], "there are 2026-Q3.v1"),
         (["--seats-vs-actions", "--share", "0.4"], "leave the other options out"),
         (["--seats-vs-actions", "--format", "markdown"], "table, json or csv"),

@@ -30,3 +30,16 @@ def test_variances__what_the_books_do_not_hold_is_not_measurable() -> None:
     used = ActionUse("chat", "m", prices.name, "consumer", Decimal(10), 0, {}, Decimal("0.1"), Decimal("0.2"), None)
     (found,) = variances([used], [prices])
     assert (found.rate, found.mix, found.volume, found.recovered) == (None, Decimal("0.1"), None, None)
+
+
+def test_variances__calls_whose_tokens_nobody_counted_did_not_cost_nothing() -> None:
+    """Ten calls and no token: neither a rate nor a mix; ten failed calls took no tokens, and that is known."""
+    prices = replace(book(), actions={"chat": ActionClass("chat", "consumer", "published", PRICE)})
+    nothing = Decimal(0)
+    counted = ActionUse("chat", "m", prices.name, "consumer", Decimal(10), 0, {}, Decimal("0.1"), nothing, nothing)
+    (found,) = variances([counted], [prices])
+    assert (found.token_cost, found.provider_cost, found.rate, found.mix) == (None, None, None, None)
+    (billed,) = variances([replace(counted, provider_cost=Decimal("0.3"))], [prices])
+    assert (billed.token_cost, billed.provider_cost, billed.rate) == (None, Decimal("0.3"), None)
+    (failed,) = variances([replace(counted, failed=10)], [prices])
+    assert (failed.token_cost, failed.rate, failed.mix) == (0, 0, Decimal("-0.1"))

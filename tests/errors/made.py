@@ -23,6 +23,11 @@ def cp(path: str, target: str) -> None:
     shutil.copy(path, target)
 
 
+def rm(path: str) -> None:
+    """A person takes a file away."""
+    Path(path).unlink()
+
+
 def gzip(path: str) -> None:
     """FILE becomes FILE.gz."""
     Path(f"{path}.gz").write_bytes(gzip_format.compress(Path(path).read_bytes(), mtime=0))
@@ -80,5 +85,5 @@ def sql(path: str, statement: str) -> None:
 
 
 MAKERS: dict[str, Callable[..., None]] = {
-    maker.__name__.replace("_", "-"): maker for maker in (cp, gzip, zstd, cut, latin1, long_line, parquet, xlsx, sql)
+    maker.__name__.replace("_", "-"): maker for maker in (cp, rm, gzip, zstd, cut, latin1, long_line, parquet, xlsx, sql)
 }

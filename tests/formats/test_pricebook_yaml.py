@@ -177,6 +177,24 @@ def test_published__follows_effective_until_where_no_line_waits_for_it(ending: s
     )
 
 
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        ("# published: 2026-06-24  # ask Ann", "published: 2026-12-20  # ask Ann"),
+        ("# published: …    # `finledger pricebook publish` writes the day; from then on …", "published: 2026-12-20"),
+        ("# published: 2026-07-01   # set the day when the book is agreed on; without it, …", "published: 2026-12-20"),
+        (
+            "# published: 2026-01-01 was the last\n# published: …",
+            "# published: 2026-01-01 was the last\npublished: 2026-12-20",
+        ),
+    ],
+)
+def test_published__what_a_person_noted_stays(before: str, after: str) -> None:
+    """And our own notes on a draft go, which a published book would belie."""
+    text = "effective_until: 2027-01-01\n{}\ncurrency: USD\n"
+    assert with_published(text.format(before), date(2026, 12, 20)) == text.format(after)
+
+
 def test_published__no_place_for_it() -> None:
     assert with_published("{pricebook: 2026-Q4}", date(2026, 9, 24)) == "{pricebook: 2026-Q4}"
 

@@ -22,6 +22,16 @@ def test_read_gpu_costs__with_and_without_a_count(tmp_path: Path) -> None:
     assert (cost.rate, cost.capital, cost.working) == (3, Decimal(36000), "(36000 / 36 months + 350) / (720 h x 0.625)")
 
 
+def test_read_gpu_costs__which_header_has_a_count(tmp_path: Path) -> None:
+    """The first line that is not blank is the header; `account` is no count."""
+    path = tmp_path / "gpu-costs.csv"
+    path.write_text(f"\n{HEADER}, count\nh100,288000.00,36,2800.00,720,0.625,8\n")
+    assert [cost.count for cost in read_gpu_costs(path, "c").rows] == [8]
+    path.write_text(f"{HEADER},account\nh100,288000.00,36,2800.00,720,0.625,8\n")
+    (problem,) = read_gpu_costs(path, "c").problems
+    assert "'account' is not a column" in problem.message
+
+
 def test_read_gpu_costs__all_that_is_wrong_at_once(tmp_path: Path) -> None:
     path = tmp_path / "gpu-costs.csv"
     path.write_text(f"{HEADER}\nh100,-1,36,1,720,1.2\n,1,0,1,720,0.5\nl40s,1,36,1,720,0.5,9\n")

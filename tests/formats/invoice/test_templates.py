@@ -33,7 +33,7 @@ def refusal(name: str, templates: Templates, document: str = "invoice") -> Probl
 
 
 def test_doctests() -> None:
-    assert doctest.testmod(text) == (0, 3)
+    assert doctest.testmod(text) == (0, 5)
     assert doctest.testmod(templates_module) == (0, 1)
 
 

@@ -22,9 +22,10 @@ import pytest
 import zstandard
 from openpyxl import Workbook
 
+from finledger.books.loads import Loaded
 from finledger.core.usage import LABELS, NATIVE
 from finledger.read.usage import formats
-from finledger.workbench import Loaded, Workbench
+from finledger.workbench import Workbench
 
 HERE = Path(__file__).parent
 SETTINGS = """books: Readers

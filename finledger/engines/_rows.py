@@ -1,0 +1,121 @@
+"""The stored rows of groups: how many, what they add up to, and the first of them. `explain` asks, whichever engine grouped.
+
+A row is of a group when it has the group's keys by the very expressions that groups are made with.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import duckdb
+
+from finledger.core.model import UsageGroup, UsageQuery
+from finledger.core.usage import GROUP_KEYS, LABELS, NATIVE, TOKEN_BUCKETS
+from finledger.engines._sql import IS_FAILED, interval_sql, only_sql
+
+MEMORY_LIMIT = "700MB"
+# What is added up of the rows, by the name of the sum that an engine gives. A row that states one cost only has it for both.
+MEASURES: Mapping[str, str] = {
+    "rows": "1",
+    "calls": "coalesce(requests, 1)",
+    "failed_calls": f"CASE WHEN {IS_FAILED} THEN coalesce(requests, 1) ELSE 0 END",
+    **{bucket: bucket for bucket in TOKEN_BUCKETS},
+    "gpu_hours": "gpu_hours",
+    "egress_gb": "egress_gb",
+    "effective_cost": "coalesce(effective_cost, billed_cost)",
+    "billed_cost": "coalesce(billed_cost, effective_cost)",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class GroupRows:
+    """`sums` by measure over all rows; `first`: each row's file (sha256), its record there, and its columns that hold anything."""
+
+    sums: Mapping[str, int | Decimal]
+    first: tuple[tuple[str, int, Mapping[str, Any]], ...]
+
+
+def group_rows(
+    parts: Sequence[Path], query: UsageQuery, groups: Sequence[UsageGroup], measures: Iterable[str], limit: int
+) -> GroupRows:
+    """The rows of the groups. `parts` as the store gives them: the file of all columns, then those of rows; the first `limit`
+    rows are those of the first part, in the order of its export's records, then those of the next.
+    """
+    measures = ("rows", *measures)
+    if not groups or not parts:
+        return GroupRows(dict.fromkeys(measures, 0), ())
+    keys = _told_apart(groups, query)
+    with duckdb.connect() as connection:
+        connection.execute(f"SET memory_limit = '{MEMORY_LIMIT}'")
+        connection.execute("SET preserve_insertion_order = false")
+        _place(connection, keys, groups)
+        sums = ", ".join(f'sum("measured {name}")' for name in measures)
+        found = connection.execute(f"SELECT {sums} FROM {_matching(parts, query, keys, measures)}").fetchall()[0]
+        first: list[tuple[str, int, Mapping[str, Any]]] = []
+        for part in parts[1:]:
+            if len(first) < limit:
+                first += _first_rows(connection, (parts[0], part), query, keys, limit - len(first))
+    return GroupRows({name: number or 0 for name, number in zip(measures, found, strict=True)}, tuple(first))
+
+
+def _told_apart(groups: Sequence[UsageGroup], query: UsageQuery) -> tuple[str, ...]:
+    """What a row has to be compared by: every key but those that `query.only` has fixed to one value for them all."""
+    fixed = {
+        name for name, values in query.only if len(values) == 1 and all(_key(group, name) == values[0] for group in groups)
+    }
+    return tuple(name for name in ("interval", *GROUP_KEYS, *query.labels) if name not in fixed)
+
+
+def _key(group: UsageGroup, name: str) -> str | int:
+    if name == "interval":
+        return group.interval
+    return group.keys[name] if name in group.keys else group.labels[name]
+
+
+def _place(connection: duckdb.DuckDBPyConnection, keys: Sequence[str], groups: Sequence[UsageGroup]) -> None:
+    """The table `wanted` of the groups' keys."""
+    selected = ", ".join(f'unnest(?::{"INTEGER" if name == "interval" else "VARCHAR"}[]) AS "{name}"' for name in keys)
+    connection.execute(
+        f"CREATE TABLE wanted AS SELECT {selected}", [[_key(group, name) for group in groups] for name in keys]
+    )
+
+
+def _matching(parts: Sequence[Path], query: UsageQuery, keys: Sequence[str], measures: Sequence[str]) -> str:
+    """The rows of the wanted groups, to be read FROM, with their measures."""
+    labels = ", ".join(f'coalesce("{name}", \'\') AS "{name}"' for name in keys if name != "interval")
+    same = " AND ".join(f'wanted."{name}" = stored."{name}"' for name in keys)
+    values = "".join(f', {MEASURES[name]} AS "measured {name}"' for name in measures)
+    where = " AND ".join(["NOT is_aggregate", *only_sql(query)])
+    stored = f"SELECT {interval_sql(query)} AS interval, {labels}{values}, record FROM {_table(parts)} WHERE {where}"
+    return f"({stored}) stored JOIN wanted ON {same}"
+
+
+def _first_rows(
+    connection: duckdb.DuckDBPyConnection, parts: Sequence[Path], query: UsageQuery, keys: Sequence[str], limit: int
+) -> list[tuple[str, int, Mapping[str, Any]]]:
+    """The first rows of one export: their records first, so that the other columns are read for these few only."""
+    least = connection.execute(f"SELECT min(record, {limit}) FROM {_matching(parts, query, keys, ())}").fetchall()[0][0]
+    if not least:
+        return []
+    columns = [column.name for column in NATIVE] + list(LABELS)
+    listed = ", ".join(f'"{name}"' for name in ("file_sha256", "record", *columns))
+    records = ", ".join(str(record) for record in least)
+    rows = connection.execute(
+        f"SELECT {listed} FROM {_table(parts)} WHERE record IN ({records}) AND NOT is_aggregate ORDER BY record"
+    ).fetchall()
+    return [
+        (
+            str(sha256),
+            int(record),
+            {name: value for name, value in zip(columns, row, strict=True) if value not in (None, "")},
+        )
+        for sha256, record, *row in rows
+    ]
+
+
+def _table(parts: Sequence[Path]) -> str:
+    return f"read_parquet({[str(part) for part in parts]!r}, union_by_name = true)"

@@ -1,0 +1,164 @@
+"""An explanation as JSON for programs, and as rows of a table for people: every fact with its value and where it stands."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import datetime
+from decimal import Decimal
+from fractions import Fraction
+from typing import Any
+
+from finledger.core.explain import Explanation, Fact, SourceRows, Value
+from finledger.core.usage import TOKEN_BUCKETS
+from finledger.write.figures import plain
+from finledger.write.text import words
+
+FACT_COLUMNS = ("fact", "value", "where")
+_KEY = (
+    "team",
+    "cost_center",
+    "feature",
+    "item",
+    "workload_type",
+    "model",
+    "price_version",
+    "service_month",
+    "posting_month",
+)
+# The columns of a source row that are shown where any row has them; JSON has all that hold anything.
+_ROW_COLUMNS = (
+    "ts", "usage_id", "team", "feature", "action", "model", "requests", *TOKEN_BUCKETS, "gpu_sku", "gpu_hours", "egress_sku",
+    "egress_gb", "billed_cost", "effective_cost", "billed_currency", "status",
+)  # fmt: skip
+_FIGURES = frozenset({"requests", *TOKEN_BUCKETS, "gpu_hours", "egress_gb", "billed_cost", "effective_cost"})
+
+
+def explanation_json(found: Explanation) -> dict[str, Any]:
+    """The JSON of `explain`, schema 1. A fact is its value; with a place or parts an object of `value`, `where` and these."""
+    line = found.line
+    return {
+        "schema": 1,
+        "document": {"name": found.document, "kind": found.kind},
+        "line": {
+            "line_id": line.line_id,
+            "kind": line.key.kind,
+            **{name: str(getattr(line.key, name)) for name in _KEY},
+            "stage": line.stage,
+            "quantity": plain(line.quantity),
+            "unit": line.unit,
+            "unit_price": plain(line.unit_price),
+            "amount": str(line.amount),
+            "currency": line.amount.currency,
+            "components": {name: str(part) for name, part in line.components},
+        },
+        "recorded": found.run is not None,
+        "fresh": None if found.fresh is None else str(found.fresh),
+        "same": found.fresh == line.amount,
+        "facts": {fact.name: _json(fact) for fact in found.facts},
+        "rows": None if found.rows is None else _rows_json(found.rows),
+    }
+
+
+def _json(fact: Fact) -> Any:
+    if fact.alike:
+        items = [{"name": part.name, **_object(part)} for part in fact.parts]
+        return items if fact.value is None and fact.where is None else {**_own(fact), "parts": items}
+    if fact.parts or fact.where is not None:
+        return _object(fact)
+    return _value(fact.value)
+
+
+def _object(fact: Fact) -> dict[str, Any]:
+    return {**_own(fact), **{part.name: _json(part) for part in fact.parts}}
+
+
+def _own(fact: Fact) -> dict[str, Any]:
+    value = {} if fact.value is None else {"value": _value(fact.value)}
+    return value if fact.where is None else {**value, "where": str(fact.where)}
+
+
+def _value(value: Value) -> str | int | None:
+    return value if value is None or isinstance(value, int) else _text(value)
+
+
+def _text(value: Value) -> str:
+    if isinstance(value, Decimal):
+        return plain(value)
+    if isinstance(value, Fraction):
+        return str(value)  # 5/4: exact, whatever its decimals
+    return "" if value is None else str(value)
+
+
+def _rows_json(rows: SourceRows) -> dict[str, Any]:
+    return {
+        "count": rows.count,
+        "checks": [
+            {"measure": check.law, "rows": plain(check.left), "must_be": plain(check.right), "holds": check.holds}
+            for check in rows.checks
+        ],
+        "first": [{"where": where, **{name: _cell(value) for name, value in row.items()}} for where, row in rows.first],
+    }
+
+
+def _cell(value: Any) -> str | int:
+    if isinstance(value, datetime):
+        return value.isoformat(timespec="auto") + "Z"
+    return value if isinstance(value, int) else _text(value)
+
+
+# ── for people ──────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def fact_rows(found: Explanation) -> list[tuple[str, str, str]]:
+    """The rows of a table with `FACT_COLUMNS`: the line, then its facts, what they are made of set in by two spaces."""
+    line, key = found.line, found.line.key
+    named = [(name, str(getattr(key, name))) for name in ("kind", *_KEY) if name != "posting_month"]
+    rows = [(words(name), value, "") for name, value in named if value]
+    rows.append(
+        ("recorded as", f"run {found.run}" if found.run is not None else "not recorded: as it would be charged now", "")
+    )
+    rows.append(("amount", f"{line.amount} {line.amount.currency}", ""))
+    if found.run is not None and found.fresh != line.amount:
+        rows.append(("by the books as they are now", "no such line" if found.fresh is None else str(found.fresh), ""))
+    for fact in found.facts:
+        rows += _fact_rows(fact, 0)
+    return rows
+
+
+def _fact_rows(fact: Fact, depth: int) -> Iterator[tuple[str, str, str]]:
+    """Parts without a place and parts of their own stand on the fact's row; the others on rows of their own."""
+    if fact.alike and not fact.parts and fact.value is None:
+        return
+    beside = [part for part in fact.parts if not part.parts and part.where is None and not fact.alike]
+    said = ", ".join(f"{words(part.name)} {_text(part.value)}" for part in beside if part.value not in (None, ""))
+    own = _text(fact.value)
+    value = f"{own} ({said})" if own and said else own or said
+    yield "  " * depth + words(fact.name), value, "" if fact.where is None else str(fact.where)
+    for part in fact.parts:
+        if part not in beside:
+            yield from _fact_rows(part, depth + 1)
+
+
+def check_rows(rows: SourceRows) -> list[tuple[str, str, str, str]]:
+    """What the rows add up to, less what seats include, beside what it must be."""
+    return [
+        (words(check.law), plain(check.left), plain(check.right), "equal" if check.holds else "differ")
+        for check in rows.checks
+    ]
+
+
+def row_columns(rows: SourceRows) -> tuple[str, ...]:
+    """The columns in which any of the rows holds something."""
+    return ("where", *(name for name in _ROW_COLUMNS if any(name in row for _, row in rows.first)))
+
+
+def row_cells(rows: SourceRows, columns: Sequence[str]) -> list[list[str]]:
+    return [[where, *(_shown(row, name) for name in columns[1:])] for where, row in rows.first]
+
+
+def row_figures(columns: Sequence[str]) -> list[str]:
+    return [name for name in columns if name in _FIGURES]
+
+
+def _shown(row: Mapping[str, Any], name: str) -> str:
+    return str(_cell(row[name])) if name in row else ""
