@@ -49,7 +49,8 @@ def test_new_books__read_without_a_problem(tmp_path: Path, currency: str, day: d
 
 def test_new_books__what_is_commented_out_works(tmp_path: Path) -> None:
     text = new_books("x", "USD")["finledger.yaml"]
-    live = re.sub(r"^( *)# (?=(pools|providers|buffer|fiscal_year_start|sources|rules|accounts|seats):|  )", r"\1", text, flags=re.MULTILINE)
+    keys = "pools|providers|buffer|fiscal_year_start|sources|rules|accounts|seats"
+    live = re.sub(rf"^( *)# (?=({keys}):|  )", r"\1", text, flags=re.MULTILINE)
     assert live != text
     (tmp_path / "finledger.yaml").write_text(live, encoding="utf-8")
     outcome = read_settings(tmp_path / "finledger.yaml", "finledger.yaml")
