@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
 from datetime import date, datetime
 from fractions import Fraction
+from functools import partial
 from pathlib import Path, PurePosixPath
 from typing import Any
 
@@ -21,9 +21,10 @@ from finledger.read import values
 from finledger.read.invoices import _figures
 from finledger.read.invoices._declared import CATEGORIES, NOTHING, Declared, Misread, Source, Taken, lines_of, one_of
 from finledger.read.invoices._export import Export, Head, Record, open_export
+from finledger.read.map_text import MapText
 from finledger.read.tables import read_table
 from finledger.read.values import WrongValue, quoted
-from finledger.read.yaml_lines import Document, load
+from finledger.read.yaml_lines import load
 
 DESCRIPTION = "any table (CSV, XLSX, Parquet, JSON), by a column map beside it"
 COLUMNS = (
@@ -60,7 +61,7 @@ def read(path: Path, shown_as: str) -> Outcome[tuple[ProviderLine, ...]]:
     if outcome.rows is None:
         return Outcome((), outcome.problems)
     words = outcome.rows.root.plain()
-    found = _Map(outcome.rows, map_file.parent, words if isinstance(words, dict) else {})
+    found = MapText(outcome.rows, map_file.parent, words if isinstance(words, dict) else {})
     _check_top(found)
     if not found.problems:
         _check_columns(found)
@@ -88,18 +89,7 @@ def lookups(map_file: Path) -> set[str]:
 # ── the map itself ──────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
-@dataclass(slots=True)
-class _Map:
-    document: Document
-    folder: Path
-    words: dict[str, Any]
-    problems: list[Problem] = field(default_factory=list)
-
-    def refuse(self, message: str, remedy: str, *path: str) -> None:
-        self.problems.append(self.document.problem("bad-map", message, remedy, *path))
-
-
-def _check_top(found: _Map) -> None:
+def _check_top(found: MapText) -> None:
     for key in found.words:
         if key not in _TOP:
             found.refuse(f"{key!r} is not a word of an invoice's column map", f"use {', '.join(_TOP)}", key)
@@ -112,7 +102,7 @@ def _check_top(found: _Map) -> None:
         found.refuse("a map says where the columns come from", remedy, "columns")
 
 
-def _check_columns(found: _Map) -> None:
+def _check_columns(found: MapText) -> None:
     columns = found.words["columns"]
     for name in NEEDED:
         if name not in columns:
@@ -120,25 +110,13 @@ def _check_columns(found: _Map) -> None:
     if ("service_month" in columns) == ("date" in columns):
         message = "the month of service comes from one of service_month and date"
         found.refuse(message, "add `service_month: COLUMN` or `date: COLUMN`, not both", "columns")
-    for name, spec in columns.items():
-        if name not in COLUMNS:
-            near = difflib.get_close_matches(name, COLUMNS, 1)
-            remedy = f"write {near[0]!r}" if near else f"its columns are {', '.join(COLUMNS)}"
-            found.refuse(f"{name!r} is not a column of an invoice", remedy, "columns", name)
-        elif isinstance(spec, list):
-            found.refuse(f"{name} is a column's name or a mapping", "write `{column: NAME}`", "columns", name)
-        elif isinstance(spec, Mapping):
-            _check_words(found, name, spec)
+    found.check_columns(COLUMNS, "an invoice", f"its columns are {', '.join(COLUMNS)}", partial(_check_words, found))
 
 
-def _check_words(found: _Map, name: str, words: Mapping[str, Any]) -> None:
+def _check_words(found: MapText, name: str, words: Mapping[str, Any]) -> None:
     where = ("columns", name)
-    for word, said in words.items():
-        if word not in _WORDS:
-            found.refuse(f"{word!r} says nothing about a column", f"use {', '.join(_WORDS)}", *where, word)
-        elif isinstance(said, list | Mapping):
-            found.refuse(f"{word} is a single word or number", f"write `{word}: …` with one", *where, word)
-            return
+    if not found.words_fit(name, words, _WORDS):
+        return
     if ("column" in words) == ("value" in words):
         found.refuse(f"{name} comes from one of column and value", "keep one of them", *where)
     if "value" in words and len(words) > 1:
@@ -172,7 +150,7 @@ def _divisor(text: str) -> Fraction | None:
 # ── the map applied ─────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
-def _declared(found: _Map, export: Export) -> Declared:
+def _declared(found: MapText, export: Export) -> Declared:
     columns = found.words["columns"]
     sources = {name: _source(found, export, name, spec) for name, spec in columns.items()}
     by_month = "service_month" in columns
@@ -200,7 +178,7 @@ def _declared(found: _Map, export: Export) -> Declared:
     )
 
 
-def _source(found: _Map, export: Export, name: str, spec: Any) -> Source:
+def _source(found: MapText, export: Export, name: str, spec: Any) -> Source:
     """Where a column's text comes from in this export, and what is made of it."""
     words = spec if isinstance(spec, Mapping) else {"column": spec}
     if "value" in words:
@@ -229,7 +207,7 @@ def _source(found: _Map, export: Export, name: str, spec: Any) -> Source:
     return take
 
 
-def _changes(found: _Map, name: str, words: Mapping[str, Any]) -> list[Callable[[str], str]]:
+def _changes(found: MapText, name: str, words: Mapping[str, Any]) -> list[Callable[[str], str]]:
     changes: list[Callable[[str], str]] = []
     if "lookup" in words:
         changes.append(_looked_up(str(words["lookup"]), _lookup(found, str(words["lookup"]), "columns", name, "lookup")))
@@ -273,7 +251,7 @@ def _divided(divisor: Fraction) -> Callable[[str], str]:
     return change
 
 
-def _lookup(found: _Map, file: str, *where: str) -> dict[str, str]:
+def _lookup(found: MapText, file: str, *where: str) -> dict[str, str]:
     """A table with the columns value and meaning: what stands for a text."""
     path = found.folder / file
     if not path.is_file():

@@ -10,9 +10,10 @@ import csv
 import difflib
 import io
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import UTC, date, datetime
 from decimal import Decimal, InvalidOperation
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -21,10 +22,11 @@ import duckdb
 from finledger.core.problem import Outcome, Problem, SourceRef
 from finledger.read.columns import KINDS, Field, Layout, decimal_sql, literal
 from finledger.read.header import Header
+from finledger.read.map_text import MapText
 from finledger.read.opened import Opened, open_export
 from finledger.read.row_hash import row_hash
 from finledger.read.usage.native import tag_list
-from finledger.read.yaml_lines import Document, load
+from finledger.read.yaml_lines import load
 
 TITLE = "any table, by a column map (--map)"
 NEEDS: tuple[str, ...] = ()
@@ -33,17 +35,6 @@ _TOP = ("format", "sheet", "input_includes_cached", "nulls", "columns")
 _WORDS = ("column", "value", "prefix", "lookup", "divide", "unix", "origin", "pattern", "row_hash")
 _PER_SECOND = {"s": 12, "ms": 15, "us": 18, "ns": 21}
 _UNITS = "1000000000000000000"  # a DECIMAL(38,18) as a whole number of 10^-18
-
-
-@dataclass(slots=True)
-class _Map:
-    document: Document
-    folder: Path
-    words: dict[str, Any]
-    problems: list[Problem]
-
-    def refuse(self, message: str, remedy: str, *path: str) -> None:
-        self.problems.append(self.document.problem("bad-map", message, remedy, *path))
 
 
 def prepare(
@@ -100,7 +91,7 @@ def layout(header: Header, shown_as: str, map_file: Path | None = None) -> Outco
 # ── the map itself ──────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
-def _read(map_file: Path) -> _Map | tuple[Problem, ...]:
+def _read(map_file: Path) -> MapText | tuple[Problem, ...]:
     """The map's words with what is wrong with them, but for what depends on the export."""
     if not map_file.is_file():
         remedy = "name a YAML file; docs/column-maps.md shows one"
@@ -109,14 +100,14 @@ def _read(map_file: Path) -> _Map | tuple[Problem, ...]:
     if outcome.rows is None or outcome.errors:
         return outcome.problems
     plain = outcome.rows.root.plain()
-    found = _Map(outcome.rows, map_file.parent, plain if isinstance(plain, dict) else {}, [])
+    found = MapText(outcome.rows, map_file.parent, plain if isinstance(plain, dict) else {}, [])
     _check_top(found)
     if isinstance(found.words.get("columns"), Mapping):
         _check_columns(found)
     return tuple(found.problems) if found.problems else found
 
 
-def _check_top(found: _Map) -> None:
+def _check_top(found: MapText) -> None:
     for key in found.words:
         if key not in _TOP:
             found.refuse(f"{key!r} is not a word of a column map", f"use {', '.join(_TOP)}", key)
@@ -130,31 +121,19 @@ def _check_top(found: _Map) -> None:
         found.refuse("a map says where the columns come from", "add `columns:` with usage_id and ts at least", "columns")
 
 
-def _check_columns(found: _Map) -> None:
+def _check_columns(found: MapText) -> None:
     columns = found.words["columns"]
     for name in ("usage_id", "ts"):
         if name not in columns:
             remedy = "add `usage_id: {row_hash: true}`" if name == "usage_id" else "add `ts:` with the column of the time"
             found.refuse(f"the map does not say where {name} comes from", remedy, "columns")
-    for name, spec in columns.items():
-        if name not in KINDS:
-            near = difflib.get_close_matches(name, list(KINDS), 1)
-            remedy = f"write {near[0]!r}" if near else "see the native columns in docs/column-maps.md"
-            found.refuse(f"{name!r} is not a column of usage", remedy, "columns", name)
-        elif isinstance(spec, list):
-            found.refuse(f"{name} is a column's name or a mapping", "write `{column: NAME}`", "columns", name)
-        elif isinstance(spec, Mapping):
-            _check_words(found, name, spec)
+    found.check_columns(tuple(KINDS), "usage", "see the native columns in docs/column-maps.md", partial(_check_words, found))
 
 
-def _check_words(found: _Map, name: str, words: Mapping[str, Any]) -> None:
+def _check_words(found: MapText, name: str, words: Mapping[str, Any]) -> None:
     where = ("columns", name)
-    for word, said in words.items():
-        if word not in _WORDS:
-            found.refuse(f"{word!r} says nothing about a column", f"use {', '.join(_WORDS)}", *where, word)
-        elif isinstance(said, list | Mapping):
-            found.refuse(f"{word} is a single word or number", f"write `{word}: …` with one", *where, word)
-            return
+    if not found.words_fit(name, words, _WORDS):
+        return
     sources = [word for word in ("column", "value", "row_hash") if word in words]
     if len(sources) != 1:
         found.refuse(f"{name} comes from one of column, value or row_hash", "keep one of them", *where)
@@ -209,7 +188,7 @@ def _is_pattern(pattern: str) -> bool:
 # ── one column ──────────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
-def _field(found: _Map, header: Header, name: str, words: Mapping[str, Any]) -> Field | None:
+def _field(found: MapText, header: Header, name: str, words: Mapping[str, Any]) -> Field | None:
     """Where a native column's text comes from in this export, and how its value is made of it."""
     where = ("columns", name)
     if "value" in words:
@@ -248,7 +227,7 @@ def _field(found: _Map, header: Header, name: str, words: Mapping[str, Any]) -> 
     return Field(name, text, column)
 
 
-def _lookup(found: _Map, file: str, *where: str) -> dict[str, str]:
+def _lookup(found: MapText, file: str, *where: str) -> dict[str, str]:
     """A table of two columns: what a value stands for. A value that it lacks stands for nothing."""
     path = found.folder / file
     if not path.is_file():
