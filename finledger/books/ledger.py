@@ -8,23 +8,38 @@ from __future__ import annotations
 
 import errno
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from decimal import Decimal
 from pathlib import Path
 from sqlite3 import DatabaseError
 from typing import Any
 
-from sqlalchemy import URL, Connection, Engine, NullPool, create_engine, event, func, insert, inspect, select, update
+from sqlalchemy import (
+    URL,
+    Connection,
+    Engine,
+    NullPool,
+    Table,
+    create_engine,
+    event,
+    func,
+    inspect,
+    literal_column,
+    select,
+    true,
+)
 from sqlalchemy.exc import DBAPIError
 
 from finledger.books import ledger_rows as rows
 from finledger.books import ledger_tables as tables
+from finledger.books.events import Event, Marks
+from finledger.books.transaction import Transaction, current_run, marks_of
 from finledger.core.history import Flow
-from finledger.core.model import MONEY_MOVES, ChargeLine, JournalEntry, LoadedFile, MonthCharges, Part, PriceBook
+from finledger.core.model import MONEY_MOVES, ChargeLine, JournalEntry, LoadedFile, Part
 from finledger.core.period import Month, Quarter
-from finledger.core.problem import Busy, Problem, Refused, SourceRef
+from finledger.core.problem import Busy, Misused, Problem, Refused, SourceRef
 
 # SQLite's primary result codes (the low byte of the extended one).
 _BUSY = frozenset({5, 6})
@@ -46,12 +61,29 @@ class InvoiceNumber:
     team: str
 
 
-class Ledger:
-    """The set of books' ledger, open. Holds no connection between calls, so nothing has to be closed."""
+@dataclass(frozen=True, slots=True)
+class NoteNumber:
+    """The number of a credit or debit note: gapless in its entity, series and year. `about`: what it corrects (L3, L4)."""
 
-    def __init__(self, engine: Engine, path: Path) -> None:
+    entity: str
+    series: str
+    year: int
+    sequence: int
+    month: Month
+    team: str
+    about: str
+
+
+class Ledger:
+    """The set of books' ledger, open. Holds no connection between calls, so nothing has to be closed.
+
+    With `marks` it shows what stood in it at that moment, and is not written to.
+    """
+
+    def __init__(self, engine: Engine, path: Path, marks: Marks | None = None) -> None:
         self._engine = engine
         self._path = path
+        self._marks = marks
 
     @classmethod
     def open(cls, path: Path, busy_seconds: float = 5.0) -> Ledger:
@@ -78,19 +110,46 @@ class Ledger:
     @contextmanager
     def write(self) -> Iterator[Transaction]:
         """One exclusive transaction: committed at the end of the block, rolled back when anything is raised in it."""
+        if self._marks is not None:
+            raise Misused("the books as they were at an earlier close are only read")
         with self._connection(writing=True) as connection:
             yield Transaction(connection)
+
+    # ── the log, and the ledger as it was ───────────────────────────────────────────────────────────────────────────────
+
+    def events(self, kind: str | None = None, period: str | None = None) -> tuple[Event, ...]:
+        """The log in its order: all of it, of one kind, of one period."""
+        table = tables.events
+        query = select(table).where(self._until(table.c.number, "events")).order_by(table.c.number)
+        for column, wanted in ((table.c.kind, kind), (table.c.period, period)):
+            query = query if wanted is None else query.where(column == wanted)
+        return tuple(Event(**{**row, "content": json.loads(row["content"])}) for row in self._rows(query))
+
+    def as_of(self, marks: Marks) -> Ledger:
+        """The ledger as it was when it had come to `marks`; nothing can be written to it."""
+        return Ledger(self._engine, self._path, marks)
+
+    def marks(self) -> Marks:
+        """How far the ledger has come by now."""
+        with self._connection() as connection:
+            return marks_of(connection)
+
+    def _until(self, column: Any, name: str) -> Any:
+        """The condition that leaves out what was written after the marks."""
+        return column <= getattr(self._marks, name) if self._marks is not None else true()
 
     # ── what was loaded ─────────────────────────────────────────────────────────────────────────────────────────────────
 
     def files(self) -> tuple[LoadedFile, ...]:
         """Every loaded export, in the order of loading."""
-        query = select(*_without(tables.files, "number")).order_by(tables.files.c.number)
+        numbers = tables.files.c.number
+        query = select(*_without(tables.files, "number")).where(self._until(numbers, "files")).order_by(numbers)
         return tuple(LoadedFile(**row) for row in self._rows(query))
 
     def parts(self, month: Month | None = None, rejected: bool = False) -> tuple[Part, ...]:
         """Parts of accepted rows, of one month or of all; with `rejected` the quarantine's. In the order of loading."""
         query = select(*_without(tables.parts, "number")).where(tables.parts.c.rejected == rejected)
+        query = query.where(self._until(tables.parts.c.number, "parts"))
         if month is not None:
             query = query.where(tables.parts.c.month == str(month))
         found = self._rows(query.order_by(tables.parts.c.number))
@@ -99,7 +158,11 @@ class Ledger:
     def frozen_books(self) -> dict[str, str]:
         """Published price books: name → SHA-256 of the file (rule P1)."""
         query = select(tables.frozen_books.c.name, tables.frozen_books.c.sha256).order_by(tables.frozen_books.c.name)
-        return {row["name"]: row["sha256"] for row in self._rows(query)}
+        return {
+            row["name"]: row["sha256"]
+            for row in self._rows(query)
+            if self._marks is None or row["name"] in self._marks.books
+        }
 
     def frozen_files(self) -> dict[str, str]:
         """Published price books: name → the file that each stood in when it was frozen."""
@@ -114,7 +177,8 @@ class Ledger:
 
     def months(self) -> tuple[Month, ...]:
         """The months that have a run, in order."""
-        query = select(tables.runs.c.month).where(_OF_A_MONTH).distinct().order_by(tables.runs.c.month)
+        known = _OF_A_MONTH & self._until(tables.runs.c.run, "runs")
+        query = select(tables.runs.c.month).where(known).distinct().order_by(tables.runs.c.month)
         return tuple(Month.parse(row["month"]) for row in self._rows(query))
 
     def currency(self) -> str | None:
@@ -125,21 +189,24 @@ class Ledger:
     def current_run(self, period: Month | Quarter) -> int | None:
         """The number of the period's run that no later one supersedes; None before the first."""
         with self._connection() as connection:
-            return _current(connection, period)[0]
+            return self._run_of(connection, period)
 
     def charge_rows(self, month: Month, team: str | None = None) -> tuple[ChargeLine, ...]:
         """The charge lines of the month's current run, of one team or of all, in their order."""
         with self._connection() as connection:
-            return rows.read_lines(connection, _current(connection, month)[0], team)
+            return rows.read_lines(connection, self._run_of(connection, month), team)
 
     def entries(self, period: Month | Quarter) -> tuple[JournalEntry, ...]:
         """The journal entries of the period's current run, in their order; each is checked to balance as it is built."""
         with self._connection() as connection:
-            return rows.read_entries(connection, _current(connection, period)[0])
+            return rows.read_entries(connection, self._run_of(connection, period))
+
+    def _run_of(self, connection: Connection, period: Month | Quarter) -> int | None:
+        return current_run(connection, period, self._marks)[0]
 
     def flows(self, before: Month) -> tuple[Flow, ...]:
         """What the lines of each earlier month's current run came to, for credits, draws and the fund (rules Q2, B1-B5)."""
-        earlier = (tables.runs.c.month < str(before)) & _OF_A_MONTH
+        earlier = (tables.runs.c.month < str(before)) & _OF_A_MONTH & self._until(tables.runs.c.run, "runs")
         current = select(func.max(tables.runs.c.run)).where(earlier).group_by(tables.runs.c.month)
         line, part = tables.charge_lines.c, tables.components.c
         keys = (line.posting_month, line.service_month, line.team, line.feature, line.kind, part.component, line.stage)
@@ -165,15 +232,23 @@ class Ledger:
     def frozen_forecasts(self, month: Month) -> dict[str, Decimal] | None:
         """The month's forecasts by team as they were first seen; None while nobody looked at the month (rule B3)."""
         table = tables.frozen_forecasts
+        if self._marks is not None and str(month) not in self._marks.forecasts:
+            return None
         found = self._rows(select(table.c.forecasts).where(table.c.month == str(month)))
         return {team: Decimal(text) for team, text in json.loads(found[0]["forecasts"]).items()} if found else None
 
     def invoice_numbers(self, month: Month) -> tuple[InvoiceNumber, ...]:
         """The numbers given to the month's documents, by entity, series, year and sequence."""
-        table = tables.invoices
-        query = select(table).where(table.c.month == str(month))
+        return tuple(InvoiceNumber(**row) for row in self._numbers(tables.invoices, month))
+
+    def note_numbers(self, month: Month) -> tuple[NoteNumber, ...]:
+        """The numbers of the credit and debit notes that the month posts."""
+        return tuple(NoteNumber(**row) for row in self._numbers(tables.notes, month))
+
+    def _numbers(self, table: Table, month: Month) -> list[dict[str, Any]]:
+        query = select(table).where(table.c.month == str(month), self._until(literal_column("rowid"), table.name))
         found = self._rows(query.order_by(table.c.entity, table.c.series, table.c.year, table.c.sequence))
-        return tuple(InvoiceNumber(**{**row, "month": Month.parse(row["month"])}) for row in found)
+        return [{**row, "month": Month.parse(row["month"])} for row in found]
 
     # ── connections ─────────────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -192,99 +267,6 @@ class Ledger:
             if raised is None:
                 raise
             raise raised from error
-
-
-class Transaction:
-    """What can be written, inside `Ledger.write()`."""
-
-    def __init__(self, connection: Connection) -> None:
-        self._connection = connection
-
-    def add_file(self, file: LoadedFile) -> bool:
-        """Record a loaded export; False, and nothing is written, when its content was loaded before."""
-        known = select(tables.files.c.number).where(tables.files.c.sha256 == file.sha256)
-        if self._connection.execute(known).first() is not None:
-            return False
-        self._connection.execute(insert(tables.files), asdict(file))
-        return True
-
-    def add_part(self, part: Part) -> bool:
-        """Record a Parquet part of a recorded file; False, and nothing is written, when its path is known."""
-        known = select(tables.parts.c.number).where(tables.parts.c.path == part.path)
-        if self._connection.execute(known).first() is not None:
-            return False
-        row = {name: getattr(part, name) for name in ("path", "sha256", "rows", "file_sha256", "rejected")}
-        self._connection.execute(insert(tables.parts), {**row, "month": str(part.month) if part.month else None})
-        return True
-
-    def freeze_book(self, name: str, sha256: str, file: str) -> None:
-        """Freeze a published book; again with the same content is nothing, with another is `Refused` (rule P1)."""
-        table = tables.frozen_books
-        known = self._connection.execute(select(table.c.sha256).where(table.c.name == name)).scalar()
-        if known is None:
-            self._connection.execute(insert(table), {"name": name, "sha256": sha256, "file": file})
-        elif known != sha256:
-            raise Refused([edited_book(name, file, known)])
-
-    def freeze_forecasts(self, month: Month, forecasts: Mapping[str, Decimal]) -> None:
-        """Keep the month's forecasts as they stand; once they are kept, later ones do not count (rule B3)."""
-        table = tables.frozen_forecasts
-        known = self._connection.execute(select(table.c.month).where(table.c.month == str(month))).first()
-        if known is None:
-            texts = {team: format(amount, "f") for team, amount in sorted(forecasts.items())}
-            self._connection.execute(insert(table), {"month": str(month), "forecasts": json.dumps(texts)})
-
-    def set_meta(self, key: str, value: str) -> None:
-        found = self._connection.execute(update(tables.meta).where(tables.meta.c.key == key).values(value=value))
-        if found.rowcount == 0:
-            self._connection.execute(insert(tables.meta), {"key": key, "value": value})
-
-    def record_month(self, charges: MonthCharges) -> int:
-        """Store what the month came to as a run and return its number.
-
-        The same content as the month's current run writes nothing and returns that run's number; another content becomes a
-        new run that supersedes it. Rows of older runs stay. Disclosures, totals and entries go with the lines.
-        """
-        return self._record(charges.month, rows.run_content(charges))
-
-    def record_quarter(
-        self, quarter: Quarter, currency: str, books: Sequence[PriceBook], entries: Sequence[JournalEntry]
-    ) -> int:
-        """Store the entries of a quarter's end as a run, which supersedes the quarter's last one (rule L2)."""
-        return self._record(quarter, rows.quarter_content(quarter, currency, books, entries))
-
-    def _record(self, period: Month | Quarter, content: rows.RunContent) -> int:
-        if not content.fits():
-            raise Refused([_too_large(period)])
-        digest = content.digest()
-        current, current_digest = _current(self._connection, period)
-        if current is not None and current_digest == digest:
-            return current
-        number = int(self._connection.execute(select(func.coalesce(func.max(tables.runs.c.run), 0) + 1)).scalar_one())
-        content.write(self._connection, number, digest, supersedes=current)
-        rows.assert_conserved(self._connection, number, content)
-        return number
-
-    def number_invoice(self, entity: str, series: str, year: int, month: Month, team: str) -> int:
-        """The document's number: the next of its entity, series and year, or the one it was given before (rule L5)."""
-        table = tables.invoices
-        mine = (table.c.entity == entity) & (table.c.series == series)
-        known = select(table.c.sequence).where(mine, table.c.month == str(month), table.c.team == team)
-        given = self._connection.execute(known).scalar()
-        if given is not None:
-            return int(given)
-        last = select(func.coalesce(func.max(table.c.sequence), 0)).where(mine, table.c.year == year)
-        sequence = int(self._connection.execute(last).scalar_one()) + 1
-        document = {"entity": entity, "series": series, "year": year, "month": str(month), "team": team}
-        self._connection.execute(insert(table), {**document, "sequence": sequence})
-        return sequence
-
-
-def _current(connection: Connection, period: Month | Quarter) -> tuple[int | None, str]:
-    """Number and digest of the period's current run. Runs only ever supersede the current one, so it is the last."""
-    query = select(tables.runs.c.run, tables.runs.c.digest).where(tables.runs.c.month == str(period))
-    found = connection.execute(query.order_by(tables.runs.c.run.desc()).limit(1)).first()
-    return (None, "") if found is None else (int(found.run), str(found.digest))
 
 
 def _without(table: Any, name: str) -> list[Any]:
@@ -368,31 +350,4 @@ def _newer(path: Path, version: int) -> Problem:
         message=f"{path.name} has ledger version {version}, this finledger knows {tables.SCHEMA_VERSION}",
         source=_shown(path),
         remedy="install the finledger that wrote it, or a later one",
-    )
-
-
-def _too_large(period: Month | Quarter) -> Problem:
-    return Problem(
-        code="amount-too-large",
-        message=f"{period} comes to amounts of more than 19 digits, which nobody is charged and the ledger cannot hold",
-        source=SourceRef("usage"),
-        remedy="look for a quantity, a price or an amount that is far too large: --dry-run shows the figures without keeping them",
-    )
-
-
-def removed_book(name: str, file: str) -> Problem:
-    return Problem(
-        code="pricebook-removed",
-        message=f"price book {name} was published and is no longer in pricebooks/",
-        source=SourceRef(file),
-        remedy="put the file back as it was published; what is published prices its days for ever",
-    )
-
-
-def edited_book(name: str, file: str, frozen: str) -> Problem:
-    return Problem(
-        code="pricebook-edited",
-        message=f"price book {name} was changed after it was published (frozen as {frozen[:12]}…)",
-        source=SourceRef(file, 1),
-        remedy=f"put {file} back as it was published; publish the change as the next version, with a later effective_from",
     )

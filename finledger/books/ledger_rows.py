@@ -127,6 +127,32 @@ def _sum_of(connection: Connection, table: Table, number: int) -> int:
     return int(connection.execute(query).scalar_one())
 
 
+def stored_digest(connection: Connection, number: int) -> str:
+    """The digest of a run worked out from its rows as they stand in the tables: another one than its own is tampering (L2)."""
+    run = connection.execute(select(tables.runs).where(tables.runs.c.run == number)).mappings().one()
+    kept = {name: value for name, value in run.items() if name not in ("run", "digest", "supersedes")}
+    stored = tables.OF_A_QUARTER if "Q" in kept["month"] else tables.OF_A_RUN
+    content = {table: _stored_rows(connection, table, number) for table in stored}
+    return RunContent(kept, content).digest()
+
+
+def _stored_rows(connection: Connection, table: Table, number: int) -> list[Row]:
+    """A run's rows in the order in which they were written."""
+    query = select(table).where(table.c.run == number)
+    line, entry = tables.charge_lines, tables.entries
+    if "line_id" in table.c and "position" in table.c and table is not line:
+        query = query.join(line, (line.c.run == table.c.run) & (line.c.line_id == table.c.line_id))
+        query = query.order_by(line.c.position, table.c.position)
+    elif "line_no" in table.c:
+        query = query.join(entry, (entry.c.run == table.c.run) & (entry.c.entry_id == table.c.entry_id))
+        query = query.order_by(entry.c.position, table.c.line_no)
+    elif "position" in table.c:
+        query = query.order_by(table.c.position)
+    else:  # disclosures and totals stand in the order of their keys
+        query = query.order_by(*(table.c[name] for name in ("team", *_KEY_FIELDS[1:]) if name in table.c))
+    return [{name: value for name, value in row.items() if name != "run"} for row in connection.execute(query).mappings()]
+
+
 # ── into rows ───────────────────────────────────────────────────────────────────────────────────────────────────────────
 
 

@@ -29,7 +29,7 @@ from sqlalchemy import (
     text,
 )
 
-SCHEMA_VERSION = 2
+SCHEMA_VERSION = 3
 
 metadata = MetaData()
 
@@ -171,6 +171,10 @@ postings = Table(
     sqlite_with_rowid=False,
 )
 
+# The rows of a run; a quarter's end has entries only.
+OF_A_RUN = (charge_lines, components, disclosures, team_totals, entries, postings)
+OF_A_QUARTER = (entries, postings)
+
 # ── invoice numbers: gapless per entity, series and year (rule L5) ──────────────────────────────────────────────────────
 
 invoices = Table(
@@ -186,6 +190,31 @@ invoices = Table(
 )
 
 
+# Credit and debit notes have series of their own; a team has one for each thing that is corrected, `about`, and posting month.
+notes = Table(
+    "notes",
+    metadata,
+    _text("entity", primary_key=True),
+    _text("series", primary_key=True),
+    Column("year", Integer, primary_key=True),
+    Column("sequence", Integer, primary_key=True),
+    _text("month"),
+    _text("team"),
+    _text("about"),
+    UniqueConstraint("entity", "series", "month", "team", "about"),
+)
+
+# ── the log: closes, reopenings, the documents of closed periods, disputes and credits; each names the one before (L2, L4) ──
+
+events = Table(
+    "events",
+    metadata,
+    Column("number", Integer, primary_key=True),
+    *(_text(name) for name in ("kind", "period", "subject", "content", "previous")),
+    Column("hash", String, nullable=False, unique=True),
+)
+
+
 def guards() -> Iterator[str]:
     """SQLite's triggers, as SQL that can be run again on a ledger that has them."""
     for guard in _guards():
@@ -193,13 +222,12 @@ def guards() -> Iterator[str]:
 
 
 def _guards() -> Iterator[str]:
-    of_a_run = (charge_lines, components, disclosures, team_totals, entries, postings)
     for table in metadata.sorted_tables:
         if table is not meta:
             yield from _never_changed(table)
-        if table is not meta and table not in of_a_run:
+        if table is not meta and table not in OF_A_RUN:
             yield from _never_replaced(table)
-    for table in of_a_run[:-1]:
+    for table in OF_A_RUN[:-1]:
         yield _refuse(table, "run_sealed", "EXISTS (SELECT 1 FROM runs WHERE run = NEW.run)", "this run is complete")
     same_entry = "run = NEW.run AND entry_id = NEW.entry_id"
     yield _refuse(postings, "entry_sealed", f"EXISTS (SELECT 1 FROM entries WHERE {same_entry})", "this entry is complete")
@@ -211,9 +239,23 @@ def _guards() -> Iterator[str]:
     yield _refuse(
         runs, "supersedes_current", f"NEW.supersedes IS NOT ({current})", "a run supersedes its month's current one"
     )
-    last = "SELECT coalesce(max(sequence), 0) FROM invoices WHERE entity = NEW.entity AND series = NEW.series"
-    gap = f"NEW.sequence IS NOT ({last} AND year = NEW.year) + 1"
-    yield _refuse(invoices, "gapless", gap, "invoice numbers have no gaps")
+    yield _refuse(
+        runs, "not_closed", _CLOSED.format(period="NEW.month"), "a closed period is reopened before it is run again"
+    )
+    for numbered in (invoices, notes):
+        last = f"SELECT coalesce(max(sequence), 0) FROM {numbered.name} WHERE entity = NEW.entity AND series = NEW.series"
+        gap = f"NEW.sequence IS NOT ({last} AND year = NEW.year) + 1"
+        yield _refuse(
+            numbered, "gapless", gap, "invoice numbers have no gaps" if numbered is invoices else "note numbers have no gaps"
+        )
+    yield _refuse(
+        events, "gapless", "NEW.number IS NOT (SELECT coalesce(max(number), 0) FROM events) + 1", "the log has no gaps"
+    )
+    before = "SELECT coalesce((SELECT hash FROM events ORDER BY number DESC LIMIT 1), '')"
+    yield _refuse(events, "chained", f"NEW.previous IS NOT ({before})", "an event names the one before it")
+
+
+_CLOSED = "(SELECT kind FROM events WHERE period = {period} AND kind IN ('close', 'reopen') ORDER BY number DESC LIMIT 1) IS 'close'"
 
 
 def _never_changed(table: Table) -> Iterator[str]:

@@ -235,13 +235,15 @@ def full(ledger: Ledger, path: Path) -> Path:
         transaction.freeze_book("2026-Q3.v1", "a" * 64, "pricebooks/2026-Q3.yaml")
         transaction.record_month(month_charges())
         transaction.number_invoice("", "INV", 2026, JULY, "team-0")
+        transaction.number_note("", "CN", 2026, JULY, "team-0", "2026-06")
         transaction.freeze_forecasts(JULY, {"team-0": Decimal("10.00")})
+        transaction.add_event("dispute-open", "2026-07", "D-1", {"line": "L1"})
     return path
 
 
 PROTECTED = (
-    "charge_lines", "components", "disclosures", "entries", "files", "frozen_books", "frozen_forecasts", "invoices", "parts",
-    "postings", "runs", "team_totals",
+    "charge_lines", "components", "disclosures", "entries", "events", "files", "frozen_books", "frozen_forecasts", "invoices",
+    "notes", "parts", "postings", "runs", "team_totals",
 )  # fmt: skip
 
 
