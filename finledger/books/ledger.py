@@ -102,7 +102,7 @@ class Ledger:
                     _create(connection)
         elif version > tables.SCHEMA_VERSION:
             raise Refused([_newer(path, version)])
-        elif version < tables.SCHEMA_VERSION:  # every version so far only added tables
+        elif version < tables.SCHEMA_VERSION:  # every version so far only added tables, and columns of text
             with ledger._connection(writing=True) as connection:
                 _create(connection)
         return ledger
@@ -312,6 +312,10 @@ def _schema_version(connection: Connection, path: Path) -> int | None:
 
 def _create(connection: Connection) -> None:
     tables.metadata.create_all(connection)
+    known = inspect(connection)
+    present = {name: {column["name"] for column in known.get_columns(name)} for name in tables.metadata.tables}
+    for statement in tables.added_columns(present):
+        connection.exec_driver_sql(statement)
     for guard in tables.guards():
         connection.exec_driver_sql(guard)
     Transaction(connection).set_meta("schema_version", str(tables.SCHEMA_VERSION))

@@ -108,7 +108,7 @@ def _entry_tables(entries: Sequence[JournalEntry]) -> dict[Table, list[Row]]:
 def assert_conserved(connection: Connection, number: int, content: RunContent) -> None:
     """Add up in SQL what the constructors added up in Python (rules L1, C1); a difference is a bug and raises."""
     postings = tables.postings.c
-    sums = select(postings.entry_id).where(postings.run == number).group_by(postings.entry_id, postings.currency)
+    sums = select(postings.entry_id).where(postings.run == number).group_by(postings.entry_id, postings.entity, postings.currency)
     unbalanced = connection.execute(sums.having(func.sum(postings.amount_minor) != 0)).first()
     if unbalanced is not None:
         raise ValueError(f"entry {unbalanced.entry_id} does not balance in the ledger")
@@ -238,6 +238,7 @@ def _posting_rows(entry: JournalEntry) -> Iterable[Row]:
             "component": posting.component,
             "amount_minor": posting.amount.minor,
             "currency": posting.amount.currency,
+            "entity": "" if posting.entity == entry.entity else posting.entity,
         }
 
 
@@ -268,7 +269,8 @@ def read_entries(connection: Connection, run: int | None) -> tuple[JournalEntry,
     for row in _rows_of(connection, tables.postings, run, "line_no"):
         account = Account(row["account_key"], row["account_name"], row["account_type"], row["account_number"])
         amount = Money(row["amount_minor"], row["currency"])
-        postings.setdefault(row["entry_id"], []).append(Posting(account, row["cost_center"], amount, row["component"]))
+        posting = Posting(account, row["cost_center"], amount, row["component"], row["entity"])
+        postings.setdefault(row["entry_id"], []).append(posting)
     return tuple(_entry(row, tuple(postings[row["entry_id"]])) for row in _rows_of(connection, tables.entries, run))
 
 

@@ -10,7 +10,7 @@ key). So an unbalanced entry cannot be committed, nor a run be added to later, w
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator, Mapping
 
 from sqlalchemy import (
     BigInteger,
@@ -99,7 +99,7 @@ def _run() -> Column[int]:
 
 _LINE_KEY = (
     "team", "cost_center", "feature", "item", "workload_type", "model", "kind", "price_version", "service_month",
-    "posting_month",
+    "posting_month", "credit",
 )  # fmt: skip
 
 charge_lines = Table(
@@ -167,6 +167,7 @@ postings = Table(
     *(_text(name) for name in ("cost_center", "component")),
     _count("amount_minor"),
     _text("currency"),
+    _text("entity"),
     ForeignKeyConstraint(["run", "entry_id"], ["entries.run", "entries.entry_id"], deferrable=True, initially="DEFERRED"),
     sqlite_with_rowid=False,
 )
@@ -215,10 +216,22 @@ events = Table(
 )
 
 
+def added_columns(present: Mapping[str, Collection[str]]) -> Iterator[str]:
+    """The columns that a ledger of an earlier version lacks, as SQL; they are text, and empty in the rows that it has.
+
+    `present`: the names of the columns that each table has.
+    """
+    for table in metadata.sorted_tables:
+        for column in table.columns:
+            if column.name not in present[table.name]:
+                yield f"ALTER TABLE {table.name} ADD COLUMN {column.name} VARCHAR NOT NULL DEFAULT ''"
+
+
 def guards() -> Iterator[str]:
-    """SQLite's triggers, as SQL that can be run again on a ledger that has them."""
+    """SQLite's triggers, as SQL that can be run again on a ledger that has them, or has those of an earlier version."""
     for guard in _guards():
-        yield guard.replace("CREATE TRIGGER ", "CREATE TRIGGER IF NOT EXISTS ", 1)
+        yield f"DROP TRIGGER IF EXISTS {guard.split()[2]}"
+        yield guard
 
 
 def _guards() -> Iterator[str]:
@@ -231,7 +244,7 @@ def _guards() -> Iterator[str]:
         yield _refuse(table, "run_sealed", "EXISTS (SELECT 1 FROM runs WHERE run = NEW.run)", "this run is complete")
     same_entry = "run = NEW.run AND entry_id = NEW.entry_id"
     yield _refuse(postings, "entry_sealed", f"EXISTS (SELECT 1 FROM entries WHERE {same_entry})", "this entry is complete")
-    sums = f"SELECT 1 FROM postings WHERE {same_entry} GROUP BY currency HAVING sum(amount_minor) <> 0"
+    sums = f"SELECT 1 FROM postings WHERE {same_entry} GROUP BY entity, currency HAVING sum(amount_minor) <> 0"
     yield _refuse(entries, "balanced", f"EXISTS ({sums})", "this entry does not balance")
     none = f"NOT EXISTS (SELECT 1 FROM postings WHERE {same_entry})"
     yield _refuse(entries, "not_empty", none, "this entry has no postings")

@@ -153,6 +153,7 @@ class Organisation:
     buffer_priced: bool = False
     source: SourceRef | None = None
     providers: Mapping[str, Provider] = field(default_factory=dict)
+    fund_presentation: Literal["liability", "pnl_contra"] = "liability"
 
     def role(self, source: str) -> str:
         found = self.sources.get(source)
@@ -491,7 +492,7 @@ class OwnedGroup:
 
 LineKind = Literal[
     "action", "gpu", "gpu_idle", "egress", "passthrough", "seat", "shared", "coverage_premium", "freshness_premium",
-    "coverage_credit", "buffer_draw", "buffer_repayment",
+    "coverage_credit", "buffer_draw", "buffer_repayment", "adjustment",
 ]  # fmt: skip
 Component = str
 
@@ -509,11 +510,14 @@ class LineKey(NamedTuple):
     price_version: str
     service_month: Month
     posting_month: Month
+    credit: str = ""  # of an adjustment: the credit that it belongs to (L4), C-2026-0001
 
     @property
     def line_id(self) -> str:
         """A stable name made of the key, so that the same line has the same id in every run (rule L5)."""
-        words = (str(self.posting_month), str(self.service_month), *self[:6], self.price_version, self.kind)
+        words = [str(self.posting_month), str(self.service_month), *self[:6], self.price_version, self.kind]
+        if self.credit:
+            words.append(self.credit)
         return "L" + hashlib.sha256("\x1f".join(words).encode()).hexdigest()[:15]
 
 
@@ -751,17 +755,24 @@ class Central:
 
 @dataclass(frozen=True, slots=True)
 class Posting:
-    """One side of an entry on an account and a cost centre: debit positive, credit negative."""
+    """One side of an entry on an account and a cost centre: debit positive, credit negative.
+
+    `entity`: the legal entity in whose books it stands, where that is another than the entry's ("" = the entry's own).
+    """
 
     account: Account
     cost_center: str
     amount: Money
     component: Component
+    entity: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class JournalEntry:
-    """A balanced entry, or none: its postings sum to zero per currency (rule L1)."""
+    """A balanced entry, or none: its postings sum to zero per legal entity and currency (rules L1, L6).
+
+    `entity` is the platform's, which issues the charge.
+    """
 
     entry_id: str
     posting_date: date
@@ -773,11 +784,20 @@ class JournalEntry:
     postings: tuple[Posting, ...]
 
     def __post_init__(self) -> None:
-        sums: dict[str, int] = {}
+        sums: dict[tuple[str, str], int] = {}
         for posting in self.postings:
-            sums[posting.amount.currency] = sums.get(posting.amount.currency, 0) + posting.amount.minor
+            side = (self.entity_of(posting), posting.amount.currency)
+            sums[side] = sums.get(side, 0) + posting.amount.minor
         if not self.postings or any(sums.values()):
             raise ValueError(f"entry {self.entry_id} does not balance: {sums}")
+
+    def entity_of(self, posting: Posting) -> str:
+        """The legal entity in whose books a posting of this entry stands."""
+        return posting.entity or self.entity
+
+    @property
+    def is_intercompany(self) -> bool:
+        return any(self.entity_of(posting) != self.entity for posting in self.postings)
 
     @property
     def debits(self) -> int:
@@ -825,6 +845,7 @@ class Invoice:
     eval_share: EvalShare | None = None
     subsidies: tuple[PlatformCost, ...] = ()
     central: tuple[Central, ...] = ()
+    issuer_entity: str = ""
 
     def __post_init__(self) -> None:
         if total((line.amount for line in self.lines), self.currency) != self.total:

@@ -10,7 +10,8 @@ from functools import cached_property
 from pathlib import Path
 from typing import TypeVar
 
-from finledger.books.ledger import Ledger, edited_book, removed_book
+from finledger.books.ledger import Ledger
+from finledger.books.transaction import edited_book, removed_book
 from finledger.books.store import Store
 from finledger.core.currency import CurrencyRate
 from finledger.core.model import (
