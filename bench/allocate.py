@@ -110,12 +110,13 @@ def make_books(root: Path, rows: int, shape: dict[str, str]) -> list[Path]:
     paths = []
     for part in range(PARTS):
         first, after = rows * part // PARTS, rows * (part + 1) // PARTS
-        path = folder / f"{hashlib.sha256(str(part).encode()).hexdigest()}.parquet"
+        path = folder / f"part-{part}.parquet"
         with duckdb.connect() as connection:
             connection.execute(
                 f"COPY (SELECT {', '.join(columns)} FROM range({first}, {after}) r(i)) TO '{path}' (COMPRESSION zstd)"
             )
-        paths.append(path)
+        with path.open("rb") as stream:
+            paths.append(path.rename(folder / f"{hashlib.file_digest(stream, 'sha256').hexdigest()}.parquet"))
     with Ledger.open(root / "store" / "ledger.sqlite").write() as ledger:
         ledger.set_meta("timezone", "UTC")
         ledger.add_file(LoadedFile("bench", "bench.csv", "native", "native", rows, rows, rows, 0, 0, 0))

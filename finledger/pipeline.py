@@ -7,7 +7,7 @@ so far; the laws of rule X4 are checked on the way and at the end.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import date
 from decimal import Decimal, localcontext
 from fractions import Fraction
@@ -30,12 +30,11 @@ from finledger.core.charge import (
 )
 from finledger.core.currency import CurrencyRate
 from finledger.core.eval_share import share_of_evals, subsidies_in
-from finledger.core.history import History, flows_of
+from finledger.core.history import Flow, History, flows_of
 from finledger.core.included import Sums, take_included
-from finledger.core.invoice import invoices, team_totals
-from finledger.core.label import own, rule_labels
+from finledger.core.invoice import Posted, invoices, is_own, team_totals
+from finledger.core.label import OPERATOR, own, rule_labels
 from finledger.core.model import (
-    MONEY_MOVES,
     POOL_PREFIX,
     UNALLOCATED,
     ActionUse,
@@ -46,6 +45,7 @@ from finledger.core.model import (
     DrawRequest,
     EvalRecord,
     EvalSplit,
+    FeatureQuality,
     IdleCost,
     Invoice,
     LoadedFile,
@@ -60,9 +60,11 @@ from finledger.core.model import (
     UsageQuery,
 )
 from finledger.core.money import EXACT, Money, Rounding, total
+from finledger.core.notes import for_others, notes
 from finledger.core.operating import centrally_funded
 from finledger.core.period import Month, intervals
 from finledger.core.post import post
+from finledger.core.post_pairs import post_pairs
 from finledger.core.pricebook import book_at, change_dates
 from finledger.core.problem import Outcome, Problem, Refused
 from finledger.core.quality import Evals, Multiplier, coverage_credits, features_of, measure, multipliers
@@ -94,6 +96,11 @@ class MonthInputs:
     reservations: Sequence[Reservation] = ()
     first_calls: Callable[[UsageQuery, Sequence[UsageGroup], int], Sequence[Sums]] | None = None
     drawn: Mapping[str, Money] | None = None  # by the quarter's earlier months, where these are decided again too (B4)
+    # what the month posts for others: late usage of closed months (L3), and what disputes credit (L4)
+    corrections: tuple[ChargeLine, ...] = ()
+    corrected: tuple[Disclosure, ...] = ()
+    adjustments: tuple[ChargeLine, ...] = ()
+    measured: Mapping[Month, Sequence[FeatureQuality]] = field(default_factory=dict)  # of the months that notes are about
 
 
 def once(group: Group) -> Group:
@@ -119,18 +126,23 @@ def _corridor(inputs: MonthInputs) -> tuple[MonthCharges, tuple[Invoice, ...]]:
     run = _Run(inputs.notices)
     made = _charged(run, inputs)
     entries = run.held(post(made.lines, organisation, month))
+    pairs = run.stage(post_pairs(made.lines, organisation, month))
     totals = team_totals(made.lines, organisation, month, frozen_forecasts(inputs), made.buffer)
-    features = measure(made.lines, Evals(inputs.evals), made.multiplied, organisation, month)
+    of_month = tuple(line for line in made.lines if is_own(line))
+    features = measure(of_month, Evals(inputs.evals), made.multiplied, organisation, month)
     subsidies = subsidies_in(inputs.costs, month)
     eval_share = run.stage(share_of_evals(made.disclosures, subsidies, inputs.books, organisation, month))
-    funded = centrally_funded(made.lines, made.disclosures, used_books(inputs), organisation)
+    funded = centrally_funded(of_month, made.disclosures, used_books(inputs), organisation)
     central = charge_central(funded, organisation.currency, made.rounding)
     beside = Beside(made.terms, made.buffer, _history(inputs), eval_share, subsidies, central)
-    documents = invoices(
-        totals, made.lines, made.disclosures, features, entries, used_books(inputs), organisation, month, beside=beside
+    disclosures = (*made.disclosures, *inputs.corrected)
+    posted = Posted(month, organisation, made.lines, disclosures, features, entries, used_books(inputs))
+    documents = (
+        *invoices(totals, posted, beside),
+        *notes(replace(posted, books=inputs.books), {**measured_in(inputs), month: features}),
     )
     run.check(checks.documents(made.lines, documents))
-    run.check(*checks.journal(documents, entries, organisation))
+    run.check(*checks.journal(documents, entries, organisation), *checks.passed_on(made.lines, pairs, organisation))
     run.stop_if_broken()
     charges = MonthCharges(
         month=month,
@@ -138,14 +150,14 @@ def _corridor(inputs: MonthInputs) -> tuple[MonthCharges, tuple[Invoice, ...]]:
         provisional=True,
         books=used_books(inputs),
         lines=tuple(sorted(made.lines, key=lambda line: line.key)),
-        disclosures=tuple(sorted(made.disclosures, key=lambda disclosure: disclosure.key)),
+        disclosures=tuple(sorted(disclosures, key=lambda disclosure: disclosure.key)),
         teams=totals,
         features=features,
         pools=made.pools,
         unallocated=made.unallocated,
         unallocated_share=made.unallocated_share,
         buffer=made.buffer,
-        entries=entries,
+        entries=(*entries, *pairs),
         checks=tuple(run.checks),
         notices=tuple(run.problems),
         uses=made.uses,
@@ -159,7 +171,10 @@ def _corridor(inputs: MonthInputs) -> tuple[MonthCharges, tuple[Invoice, ...]]:
 
 @dataclass(frozen=True, slots=True)
 class _Charged:
-    """What the first half of the corridor hands to the second: every line of the month, and what it was made of."""
+    """What the first half of the corridor hands to the second: every line that the month posts, and what its own were made of.
+
+    `disclosures`, as all that follows them, are of the month's own usage.
+    """
 
     lines: tuple[ChargeLine, ...]
     disclosures: tuple[Disclosure, ...]
@@ -199,19 +214,23 @@ def _charged(run: _Run, inputs: MonthInputs) -> _Charged:
     every = (*kept, *charge_pools(splits, organisation, month))
     unallocated, share = unallocated_share(every, organisation.currency)
     owed = every if organisation.unallocated == "hold" else tuple(ln for ln in every if ln.key.team != UNALLOCATED)
-    buffer, moved = run.stage(draw(inputs, owed, terms))
-    lines = (*owed, *moved)
+    others = run.stage(for_others((*inputs.corrections, *inputs.adjustments), organisation))
+    buffer, moved = run.stage(draw(inputs, (*owed, *others), terms))
+    lines = (*owed, *others, *moved)
 
     run.check(checks.rows_read(inputs.files), checks.usage_owned(groups, owned, organisation))
     if not inputs.allow_unpriced:
         run.check(*checks.usage_rated(billed, rated, organisation))
-    run.check(checks.allocated(allocations), checks.disclosed(lines, disclosures))
-    run.check(*checks.idle(idle, direct), *checks.pools(splits, amounts, lines), checks.fund(buffer, lines))
+    run.check(checks.allocated(allocations), checks.disclosed(lines, (*disclosures, *inputs.corrected)))
+    run.check(*checks.idle(idle, direct), *checks.pools(splits, amounts, owed), checks.fund(buffer, lines))
     return _Charged(lines, disclosures, multiplied, splits, idle, buffer, unallocated, share, uses(rated), rounding, terms)
 
 
 def query(inputs: MonthInputs) -> UsageQuery:
-    """What the engine is asked: the month cut at every date on which an owner, a rule or a price changes."""
+    """What the engine is asked: the month cut at every date on which an owner, a rule or a price changes.
+
+    Who operated a call is asked too (A5): where no row says so, the column is empty in all of them, and costs nothing.
+    """
     organisation = inputs.organisation
     teams = organisation.teams.values()
     changes = {
@@ -221,7 +240,7 @@ def query(inputs: MonthInputs) -> UsageQuery:
         *inputs.also_cut,
     }
     cuts = intervals(inputs.month, organisation.timezone, changes, {rate.date for rate in inputs.rates})
-    return UsageQuery(organisation.currency, cuts, rule_labels(organisation.rules))
+    return UsageQuery(organisation.currency, cuts, tuple(sorted({*rule_labels(organisation.rules), OPERATOR})))
 
 
 def used_books(inputs: MonthInputs) -> tuple[PriceBook, ...]:
@@ -266,18 +285,28 @@ def charge_for_quality(
     premiums = charge_quality(priced, multiplied, terms.rounding)
     start = organisation.fiscal_year_start
     earlier = [each for each in month.quarter(start).months(start) if each < month]
-    credited = coverage_credits(_history(inputs), earlier, evals, terms.quality, organisation, month)
+    so_far = _history(inputs) + flows_of(inputs.adjustments)  # what this month credits by disputes is not given back twice
+    credited = coverage_credits(so_far, earlier, evals, terms.quality, organisation, month)
     return multiplied, (*premiums, *credited)
 
 
 def draw(
     inputs: MonthInputs, lines: Sequence[ChargeLine], terms: PriceBook | None
 ) -> Outcome[tuple[BufferState, tuple[ChargeLine, ...]]]:
-    """The fund's month: surcharges and instalments in, draws out; and the lines that these make (rules B1-B4)."""
+    """The fund's month: surcharges and instalments in, draws out; and the lines that these make (rules B1-B4).
+
+    `lines` are all that the month posts before any draw. What corrections and credits move of the fund is of this month.
+    """
+    return draw_on(inputs, flows_of(lines), terms)
+
+
+def draw_on(
+    inputs: MonthInputs, flows: Sequence[Flow], terms: PriceBook | None
+) -> Outcome[tuple[BufferState, tuple[ChargeLine, ...]]]:
+    """The same from what the month's lines came to: they are needed as sums only."""
     month, organisation, history = inputs.month, inputs.organisation, _history(inputs)
     currency, start = organisation.currency, organisation.fiscal_year_start
-    paid = (part for ln in lines if ln.stage in MONEY_MOVES for name, part in ln.components if name == "buffer")
-    contributions = total(paid, currency)
+    contributions = History(currency, tuple(flows)).fund_flow(month)
     repaid = fund.repayment_lines(history, inputs.books, organisation, month)
     repayments = total((line.amount for line in repaid), currency)
     opening = fund.opening(month, history, inputs.books, organisation)
@@ -289,7 +318,7 @@ def draw(
     posted = {team: -amount for team, amount in history.posted("buffer_draw", earlier).items()}
     claim = fund.Claim(
         terms=terms.buffer if terms is not None else None,
-        charges=(history.before(month) + flows_of(lines)).charges(month),
+        charges=(history.before(month) + flows).charges(month),
         forecasts=forecasts,
         drawn=posted if inputs.drawn is None else inputs.drawn,
         fund=opening + contributions,
@@ -298,6 +327,15 @@ def draw(
     draws = fund.draw_lines(decisions, organisation, month)
     state = BufferState(opening, contributions, total((each.granted for each in decisions), currency), decisions, repayments)
     return Outcome((state, (*repaid, *draws)), fund.notices(decisions, forecasts, organisation, month))
+
+
+def measured_in(inputs: MonthInputs) -> dict[Month, Sequence[FeatureQuality]]:
+    """The quality of each earlier month that notes are about: as given; else what its evals say, without charges (Q4)."""
+    months = {line.key.service_month for line in (*inputs.corrections, *inputs.adjustments)}
+    evals = Evals(inputs.evals)
+    known = {month: measure((), evals, {}, inputs.organisation, month) for month in months - inputs.measured.keys()}
+    bare = {month: [replace(each, cost_per_correct_task=None) for each in found] for month, found in known.items()}
+    return {**bare, **inputs.measured}
 
 
 def frozen_forecasts(inputs: MonthInputs) -> Mapping[str, Decimal]:
@@ -313,11 +351,6 @@ def stated_forecasts(organisation: Organisation, month: Month) -> dict[str, Deci
 
 def _history(inputs: MonthInputs) -> History:
     return inputs.history if inputs.history is not None else History(inputs.organisation.currency)
-
-
-def with_numbers(documents: Iterable[Invoice], numbers: Mapping[str, str]) -> tuple[Invoice, ...]:
-    """The documents with the invoice numbers that the ledger gave their teams."""
-    return tuple(replace(document, number=numbers.get(document.team, document.number)) for document in documents)
 
 
 class _Run:

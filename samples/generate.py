@@ -1,4 +1,4 @@
-"""Write the usage of the sample company, Kestrel Freight, for the second half of 2026.
+"""Write the usage of the sample company, Kestrel Freight, for the second half of 2026, and its provider's invoices.
 
     python samples/generate.py [DIR] [--seed N] [--scale N]
 
@@ -20,7 +20,7 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
-from generator import focus, gateway, native
+from generator import focus, gateway, invoices, native
 from generator.world import MONTHS, Meter
 
 HOME = Path(__file__).resolve().parent / "kestrel-freight"
@@ -36,16 +36,19 @@ def csv_text(columns: Sequence[str], rows: Iterable[Mapping[str, Any]]) -> str:
 
 
 def exports(seed: int, scale: int) -> Iterator[tuple[str, str]]:
-    """Every export as (path below usage/, text)."""
+    """Every export as (path in the books without .gz, text)."""
     meters = [Meter() for _ in MONTHS]
     measured = [native.rows_of(month, seed, meter, scale) for month, meter in zip(MONTHS, meters, strict=True)]
     for month, rows, meter in zip(MONTHS, native.with_blemishes(measured), meters, strict=True):
         name = f"{month[0]}-{month[1]:02d}"
-        yield f"native/native-{name}.csv", csv_text(native.columns(month), rows)
+        yield f"usage/native/native-{name}.csv", csv_text(native.columns(month), rows)
         records = gateway.records_of(month, seed, meter, scale)
-        yield f"litellm/spendlogs-{name}.jsonl", "".join(map(gateway.json_line, records))
-        yield f"focus/cumulus-models-{name}.csv", csv_text(focus.COLUMNS, focus.model_bill(month, meter))
-        yield f"cloud/cumulus-services-{name}.csv", csv_text(focus.COLUMNS, focus.cloud_bill(month, seed))
+        yield f"usage/litellm/spendlogs-{name}.jsonl", "".join(map(gateway.json_line, records))
+        yield f"usage/focus/cumulus-models-{name}.csv", csv_text(focus.COLUMNS, focus.model_bill(month, meter))
+        yield f"usage/cloud/cumulus-services-{name}.csv", csv_text(focus.COLUMNS, focus.cloud_bill(month, seed))
+        if month[1] in invoices.ISSUED:
+            lines = invoices.invoice_of(month, meter, seed)
+            yield f"provider-invoices/cumulus-{name}.csv", csv_text(invoices.COLUMNS, lines)
 
 
 def gzipped(text: str) -> bytes:
@@ -62,9 +65,10 @@ def write_books(folder: Path, seed: int = 2026, scale: int = 1) -> list[Path]:
         shutil.copytree(HOME, folder, dirs_exist_ok=True, ignore=shutil.ignore_patterns("usage", "store", "out"))
     written = []
     for name, text in exports(seed, scale):
-        path = folder / "usage" / f"{name}.gz"
+        packed = name.startswith("usage/")
+        path = folder / (f"{name}.gz" if packed else name)
         path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_bytes(gzipped(text))
+        path.write_bytes(gzipped(text) if packed else text.encode())
         written.append(path)
     return written
 

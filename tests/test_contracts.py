@@ -24,6 +24,7 @@ rows = st.lists(
         {
             "ts": st.datetimes(datetime(2026, 7, 1), datetime(2026, 7, 31, 23, 59, 59)),
             "team": st.sampled_from([None, "search", "R&D", "日本"]),
+            "operator_team": st.sampled_from([None, "search", "retrieval"]),
             "action": st.sampled_from([None, "chat_call"]),
             "model": st.sampled_from([None, "m1"]),
             "status": st.sampled_from([None, "success", "Failure", "OK"]),
@@ -43,15 +44,16 @@ rows = st.lists(
     max_size=30,
 )
 queries = st.builds(
-    lambda changes, rates, labels, only: UsageQuery(
-        "USD", intervals(Month(2026, 7), "Europe/Berlin", changes, rates), tuple(labels), only=only
+    lambda changes, rates, labels, only, ignored: UsageQuery(
+        "USD", intervals(Month(2026, 7), "Europe/Berlin", changes, rates), tuple(labels), only=only, ignored=tuple(ignored)
     ),
     st.lists(st.dates(date(2026, 6, 20), date(2026, 8, 5)), max_size=3),
     st.lists(st.dates(date(2026, 6, 20), date(2026, 8, 5)), max_size=3),
-    st.lists(st.sampled_from(["call_type", "tag", "user"]), unique=True),
+    st.lists(st.sampled_from(["call_type", "tag", "user", "operator_team"]), unique=True),
     st.sampled_from(
         [(), (), (("team", ("日本",)),), (("team", ("R&D", "")), ("action", ("",))), (("model", ("m1", "m'2")),)]
     ),
+    st.lists(st.sampled_from(["team", "action", "requests", "status", "runs"]), unique=True),
 )
 
 

@@ -421,6 +421,84 @@ def test_reserved_accelerators_that_stood_idle_are_charged(company: Path) -> Non
             assert line == (idle * Decimal("2.10")).quantize(Decimal("0.01"), ROUND_HALF_UP)
 
 
+# ── the third quarter is closed ─────────────────────────────────────────────────────────────────────────────────────────
+
+CLASSES = ("rate", "quantity", "duplicate", "rounding")
+
+
+@pytest.fixture(scope="module")
+def closed(company: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The company's books with the third quarter closed, each month in its turn; August's invoice comes when August is closed."""
+    books = shutil.copytree(company, tmp_path_factory.mktemp("closed") / "books")
+    late = sorted((books / "provider-invoices").glob("cumulus-2026-08.*"))
+    kept = {path: path.read_bytes() for path in late}
+    for path in late:
+        path.unlink()
+    for month in THIRD:
+        done = as_json("close", "--month", month, books=books)
+        assert (done["problems"], done["waived"]) == ([], [])
+        for path, content in kept.items() if month == "2026-08" else ():
+            path.write_bytes(content)
+    assert as_json("close", "--quarter", "2026-Q3", books=books)["problems"] == []
+    return books
+
+
+def test_closing_changes_no_figure(company: Path, closed: Path) -> None:
+    """A month that is closed is what it was when it was open."""
+    for month in THIRD:
+        again = as_json("allocate", "--month", month, books=closed)
+        assert again["charges"] == charged(company, month)["charges"]
+    before, after = settled(company, "2026-Q3"), as_json("reconcile", "--quarter", "2026-Q3", books=closed)
+    assert after["problems"] == []
+    assert {part: after[part] for part in ("buffer", "reserves", "teams")} == {
+        part: before[part] for part in ("buffer", "reserves", "teams")
+    }
+
+
+def test_every_cent_of_the_providers_invoices_has_a_class(closed: Path) -> None:
+    readme = (COMPANY / "README.md").read_text()
+    for month in THIRD:
+        found = as_json("reconcile", "--month", month, "--as-of", "2026-Q3", books=closed)
+        assert (found["unclassified"], found["accruals"], found["problems"]) == ("0.00", [], [])
+        figures = [Decimal(found[name]) for name in ("metered", "invoiced")]
+        figures += [Decimal(found["classes"][name]) for name in ("credit_tax_fee", *CLASSES)]
+        assert figures[1] - figures[0] == sum(figures[2:])
+        row = " | ".join([f"| CU-{month}", *(f"{amount:,}" for amount in figures)]) + " |"
+        assert row in readme, f"the README's table should have\n{row}"
+        sent = list(csv.DictReader((COMPANY / "provider-invoices" / f"cumulus-{month}.csv").read_text().splitlines()))
+        assert sum(Decimal(line["amount"]) for line in sent) == figures[1]
+
+
+def test_the_late_invoice_is_accrued_and_posted_when_it_comes(closed: Path) -> None:
+    """Accrued on 31 August, taken back on 1 September, posted on 14 September; each exported journal says so."""
+    entries = {}
+    for path in sorted(closed.glob("out/2026-??/journal/*.csv")):
+        for row in csv.DictReader(path.read_text().splitlines()):
+            if "/provider/" in row["journal_id"] and row["component"] in ("accrued_provider_cost", "provider_payable"):
+                amount = Decimal(row["debit"] or 0) - Decimal(row["credit"] or 0)
+                entries[row["journal_id"].partition("/provider/cumulus/")[2], row["posting_date"]] = amount
+    assert entries == {
+        ("2026-07/invoice/CU-2026-07", "2026-07-31"): Decimal("-12131.74"),  # of 4 August, before July was closed
+        ("2026-08/accrual", "2026-08-31"): Decimal("-10146.46"),
+        ("2026-08/reversal", "2026-09-01"): Decimal("10146.46"),
+        ("2026-08/invoice/CU-2026-08", "2026-09-14"): Decimal("-10185.72"),
+        ("2026-09/invoice/CU-2026-09", "2026-09-30"): Decimal("-10025.87"),
+    }
+
+
+def test_the_closed_quarter_is_verified_and_its_trial_balance_ties(closed: Path) -> None:
+    """Graded cases and their segments are sealed, too: the quarter is worked out again from what was sealed."""
+    found = as_json("verify", books=closed)
+    assert [each["period"] for each in found["closes"]] == [*THIRD, "2026-Q3"] and found["problems"] == []
+    accounts = as_json("trial-balance", "--quarter", "2026-Q3", books=closed)["accounts"]
+    closing = {row["account"]: Decimal(row["closing"]) for row in accounts if row["cost_center"] == "cc-2000"}
+    assert closing["Accrued provider cost"] == 0
+    assert closing["Provider payable"] == -Decimal("32343.33")
+    assert closing["Provider variance"] == Decimal("29.69")
+    assert closing["Buffer fund"] == -Decimal("778.75")
+    assert sum(Decimal(row["closing"]) for row in accounts) == 0
+
+
 # ── how they are made ───────────────────────────────────────────────────────────────────────────────────────────────────
 
 
@@ -444,7 +522,8 @@ def test_the_generator_writes_what_is_committed(tmp_path: Path) -> None:
         assert once == (tmp_path / "twice" / name).read_bytes()
         # compressed bytes depend on the machine's zlib; what is compressed does not
         assert gzip.decompress(once) == gzip.decompress(path.read_bytes()), f"run python samples/generate.py: {name} is old"
-    assert (tmp_path / "once" / "finledger.yaml").read_bytes() == (COMPANY / "finledger.yaml").read_bytes()
+    for text in (COMPANY / "finledger.yaml", *sorted((COMPANY / "provider-invoices").iterdir())):
+        assert (tmp_path / "once" / text.relative_to(COMPANY)).read_bytes() == text.read_bytes(), f"{text.name} is old"
 
 
 def test_seed_and_scale_change_the_exports(tmp_path: Path) -> None:

@@ -60,7 +60,7 @@ def formats() -> str:
 
 
 def screen() -> str:
-    """What `finledger allocate` and `finledger invoice` show of the sample company's July, run now."""
+    """What the sample company's July looks like from its charges to its close, run now."""
     import shutil
     import subprocess
     import sys
@@ -70,7 +70,13 @@ def screen() -> str:
         books = Path(folder) / "books"
         shutil.copytree(ROOT / "samples" / "kestrel-freight", books, ignore=shutil.ignore_patterns("store", "out"))
         shown = []
-        for words in ("load --quiet", "allocate --month 2026-07", "invoice --month 2026-07 --to pdf"):
+        steps = (
+            "allocate --month 2026-07",
+            "invoice --month 2026-07 --to pdf",
+            "reconcile --month 2026-07",
+            "close --month 2026-07",
+        )
+        for words in ("load --quiet", *steps):
             call = [sys.executable, "-m", "finledger", *words.split(), "--books", str(books)]
             done = subprocess.run(call, capture_output=True, text=True, check=True)
             shown.append(f"$ finledger {words}\n{done.stdout}")

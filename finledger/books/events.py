@@ -70,3 +70,14 @@ def broken_links(events: Iterable[Event]) -> Iterator[Event]:
         if event.number != number or event.previous != previous or event.hash != event.expected_hash:
             yield event
         previous = event.hash
+
+
+def in_force(events: Iterable[Event]) -> dict[str, Event]:
+    """The close of each period that is closed: the last one, unless it was reopened since."""
+    found: dict[str, Event] = {}
+    for event in events:
+        if event.kind == "close":
+            found[event.period] = event
+        elif event.kind == "reopen":
+            found.pop(event.period, None)
+    return found

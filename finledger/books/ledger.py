@@ -1,7 +1,8 @@
 """The ledger: what was loaded, what each month came to, what was posted and numbered. One SQLite file, append-only.
 
 A change is one exclusive transaction: `with ledger.write() as tx:` commits as a whole or leaves everything as it was, also
-when the process is killed. Reads stand outside and see the last committed state. Money is whole minor units (rule M1).
+when the process is killed. Inside the block the ledger's readers see what was written so far; everybody else sees the last
+committed state. Money is whole minor units (rule M1).
 """
 
 from __future__ import annotations
@@ -9,11 +10,11 @@ from __future__ import annotations
 import errno
 import json
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass
 from decimal import Decimal
 from pathlib import Path
-from sqlite3 import DatabaseError
+from sqlite3 import DatabaseError, connect
 from typing import Any
 
 from sqlalchemy import (
@@ -21,6 +22,7 @@ from sqlalchemy import (
     Connection,
     Engine,
     NullPool,
+    StaticPool,
     Table,
     create_engine,
     event,
@@ -35,9 +37,10 @@ from sqlalchemy.exc import DBAPIError
 from finledger.books import ledger_rows as rows
 from finledger.books import ledger_tables as tables
 from finledger.books.events import Event, Marks
-from finledger.books.transaction import Transaction, current_run, marks_of
-from finledger.core.history import Flow
-from finledger.core.model import MONEY_MOVES, ChargeLine, JournalEntry, LoadedFile, Part
+from finledger.books.fingerprint import Fingerprint
+from finledger.books.transaction import Transaction, current_run, listed_digest, marks_of
+from finledger.core.history import SETTLED, Flow
+from finledger.core.model import MONEY_MOVES, ChargeLine, Disclosure, JournalEntry, LoadedFile, Part
 from finledger.core.period import Month, Quarter
 from finledger.core.problem import Busy, Misused, Problem, Refused, SourceRef
 
@@ -46,6 +49,7 @@ _BUSY = frozenset({5, 6})
 _DAMAGED = frozenset({11, 26})
 _SYSTEM = {3: errno.EACCES, 8: errno.EROFS, 10: errno.EIO, 13: errno.ENOSPC, 14: errno.EACCES, 23: errno.EACCES}
 _WRITING = "finledger_writing"
+_WAITS = "finledger_waits"
 _OF_A_MONTH = tables.runs.c.month.not_like("%Q%")  # the runs of a quarter's end stand beside those of months
 
 
@@ -80,10 +84,14 @@ class Ledger:
     With `marks` it shows what stood in it at that moment, and is not written to.
     """
 
-    def __init__(self, engine: Engine, path: Path, marks: Marks | None = None) -> None:
+    def __init__(
+        self, engine: Engine, path: Path, marks: Marks | None = None, inside: list[Connection] | None = None
+    ) -> None:
         self._engine = engine
         self._path = path
         self._marks = marks
+        self._fingerprint = Fingerprint(path)
+        self._inside = [] if inside is None else inside  # the connection of the transaction that is open, where one is
 
     @classmethod
     def open(cls, path: Path, busy_seconds: float = 5.0) -> Ledger:
@@ -97,23 +105,72 @@ class Ledger:
         with ledger._connection() as connection:
             version = _schema_version(connection, path)
         if version is None:
-            with ledger._connection(writing=True) as connection:
+            with ledger._sealed() as connection:
                 if _schema_version(connection, path) is None:  # another process may have been quicker
                     _create(connection)
         elif version > tables.SCHEMA_VERSION:
             raise Refused([_newer(path, version)])
         elif version < tables.SCHEMA_VERSION:  # every version so far only added tables, and columns of text
-            with ledger._connection(writing=True) as connection:
+            with ledger._sealed() as connection:
                 _create(connection)
+        if ledger._fingerprint.announced:
+            with suppress(Busy, OSError), ledger._connection(writing=True, busy_seconds=0):
+                ledger._fingerprint.resume()
         return ledger
 
     @contextmanager
-    def write(self) -> Iterator[Transaction]:
-        """One exclusive transaction: committed at the end of the block, rolled back when anything is raised in it."""
+    def write(self, busy_seconds: float | None = None) -> Iterator[Transaction]:
+        """One exclusive transaction: committed at the end of the block, rolled back when anything is raised in it.
+
+        `Busy` when another process holds the ledger for longer than `busy_seconds` (left out: as it was opened with).
+        """
         if self._marks is not None:
             raise Misused("the books as they were at an earlier close are only read")
-        with self._connection(writing=True) as connection:
+        assert not self._inside, "a transaction inside another one would wait for it for ever"
+        with self._sealed(busy_seconds) as connection, self._reading_inside(connection):
             yield Transaction(connection)
+
+    @contextmanager
+    def rehearsed(self) -> Iterator[Transaction]:
+        """A transaction on a copy in memory, of which nothing is kept: no lock is taken, and nothing is written."""
+        with self._connection(), closing(connect(self._path)) as file, closing(connect(":memory:")) as copy:
+            file.backup(copy)
+            engine = create_engine("sqlite://", creator=lambda: copy, poolclass=StaticPool)
+            _listen(engine)
+            with engine.connect() as connection, connection.begin() as rehearsal, self._reading_inside(connection):
+                yield Transaction(connection)
+                rehearsal.rollback()
+
+    def fingerprint(self) -> Problem | None:
+        """Whether each byte of the file is as it was written (code ledger-tampered); reads all of it.
+
+        None too while a command writes, or after one was killed, if the file is as it was or one commit further.
+        """
+        with self._connection() as connection:
+            _schema_version(connection, self._path)  # from here on nobody commits
+            return self._fingerprint.problem()
+
+    @contextmanager
+    def _sealed(self, busy_seconds: float | None = None) -> Iterator[Connection]:
+        """A connection that writes, with the fingerprint of what comes of it."""
+        wrote = False
+        with self._connection(writing=True, busy_seconds=busy_seconds) as connection:
+            before = _changes(connection)
+            yield connection
+            wrote = _changes(connection) != before
+            if wrote:
+                self._fingerprint.announce()
+        if wrote:
+            with suppress(Busy), self._connection(writing=True):  # who has the lock then seals what it writes
+                self._fingerprint.seal()
+
+    @contextmanager
+    def _reading_inside(self, connection: Connection) -> Iterator[None]:
+        self._inside.append(connection)
+        try:
+            yield
+        finally:
+            self._inside.clear()
 
     # ── the log, and the ledger as it was ───────────────────────────────────────────────────────────────────────────────
 
@@ -127,12 +184,17 @@ class Ledger:
 
     def as_of(self, marks: Marks) -> Ledger:
         """The ledger as it was when it had come to `marks`; nothing can be written to it."""
-        return Ledger(self._engine, self._path, marks)
+        return Ledger(self._engine, self._path, marks, self._inside)
 
     def marks(self) -> Marks:
         """How far the ledger has come by now."""
         with self._connection() as connection:
             return marks_of(connection)
+
+    def listed(self, marks: Marks) -> str:
+        """The digest of what the ledger lists up to the marks: exports, parts, runs, frozen texts, numbers given (L2)."""
+        with self._connection() as connection:
+            return listed_digest(connection, marks)
 
     def _until(self, column: Any, name: str) -> Any:
         """The condition that leaves out what was written after the marks."""
@@ -196,10 +258,49 @@ class Ledger:
         with self._connection() as connection:
             return rows.read_lines(connection, self._run_of(connection, month), team)
 
+    def service_rows(self, service_month: Month, before: Month) -> tuple[ChargeLine, ...]:
+        """The lines of a service month that its own run and those of later months before `before` posted (rule L3)."""
+        with self._connection() as connection:
+            return tuple(
+                line
+                for run in self._runs_between(connection, service_month, before)
+                for line in rows.read_lines(connection, run, service_month=service_month)
+            )
+
+    def service_disclosures(self, service_month: Month, before: Month) -> tuple[Disclosure, ...]:
+        """The disclosures of a service month, in the same runs."""
+        with self._connection() as connection:
+            return tuple(
+                each
+                for run in self._runs_between(connection, service_month, before)
+                for each in rows.read_disclosures(connection, run)
+                if each.key.service_month == service_month
+            )
+
+    def _runs_between(self, connection: Connection, first: Month, before: Month) -> list[int]:
+        within = (tables.runs.c.month >= str(first)) & (tables.runs.c.month < str(before)) & _OF_A_MONTH
+        query = select(func.max(tables.runs.c.run)).where(within & self._until(tables.runs.c.run, "runs"))
+        return [int(run) for run in connection.execute(query.group_by(tables.runs.c.month)).scalars()]
+
     def entries(self, period: Month | Quarter) -> tuple[JournalEntry, ...]:
         """The journal entries of the period's current run, in their order; each is checked to balance as it is built."""
         with self._connection() as connection:
             return rows.read_entries(connection, self._run_of(connection, period))
+
+    def lines_of(self, run: int) -> tuple[ChargeLine, ...]:
+        """The charge lines of a run by its number."""
+        with self._connection() as connection:
+            return rows.read_lines(connection, run)
+
+    def entries_of(self, run: int) -> tuple[JournalEntry, ...]:
+        """The journal entries of a run by its number."""
+        with self._connection() as connection:
+            return rows.read_entries(connection, run)
+
+    def stored_digest(self, run: int) -> str:
+        """The digest of a run, worked out from its rows as they stand."""
+        with self._connection() as connection:
+            return rows.stored_digest(connection, run)
 
     def _run_of(self, connection: Connection, period: Month | Quarter) -> int | None:
         return current_run(connection, period, self._marks)[0]
@@ -219,7 +320,7 @@ class Ledger:
         )
         found = self._rows(query)
         months = {text: Month.parse(text) for row in found for text in (row["posting_month"], row["service_month"])}
-        return tuple(
+        charged = tuple(
             Flow(
                 posting_month=months[row["posting_month"]],
                 service_month=months[row["service_month"]],
@@ -228,6 +329,24 @@ class Ledger:
             )
             for row in found
         )
+        return (*charged, *self._settled(before))
+
+    def _settled(self, before: Month) -> Iterator[Flow]:
+        """What the ends of closed quarters moved into the fund or out of it: the other side of the fund's postings (B4, B5)."""
+        run, entry, posting = tables.runs.c, tables.entries.c, tables.postings.c
+        of_quarters = ~_OF_A_MONTH & run.provisional.is_(False) & self._until(run.run, "runs")
+        current = select(func.max(run.run)).where(of_quarters).group_by(run.month)
+        keys = (entry.posting_month, entry.team, posting.component)
+        query = (
+            select(*keys, func.sum(-posting.amount_minor).label("minor"))
+            .join(tables.postings, (posting.run == entry.run) & (posting.entry_id == entry.entry_id))
+            .where(entry.run.in_(current), entry.posting_month < str(before), posting.account_key == "buffer_fund")
+            .group_by(*keys)
+            .order_by(*keys)
+        )
+        for row in self._rows(query):
+            month = Month.parse(row["posting_month"])
+            yield Flow(month, month, row["team"], "", SETTLED, row["component"], True, row["minor"])
 
     def frozen_forecasts(self, month: Month) -> dict[str, Decimal] | None:
         """The month's forecasts by team as they were first seen; None while nobody looked at the month (rule B3)."""
@@ -257,16 +376,28 @@ class Ledger:
             return [dict(row) for row in connection.execute(query).mappings()]
 
     @contextmanager
-    def _connection(self, writing: bool = False) -> Iterator[Connection]:
+    def _connection(self, writing: bool = False, busy_seconds: float | None = None) -> Iterator[Connection]:
         """A connection in a transaction; what SQLite reports is raised as what it means for a person."""
+        if self._inside:
+            yield self._inside[0]
+            return
         try:
-            with self._engine.connect().execution_options(**{_WRITING: writing}) as connection, connection.begin():
+            options = {_WRITING: writing, _WAITS: busy_seconds}
+            with self._engine.connect().execution_options(**options) as connection, connection.begin():
                 yield connection
-        except (DBAPIError, DatabaseError) as error:
-            raised = _meaning(error, self._path)
+        except (DBAPIError, DatabaseError, UnicodeDecodeError) as error:  # the last: of a message about a damaged file
+            raised = None if isinstance(error, UnicodeDecodeError) else _meaning(error, self._path)
             if raised is None:
-                raise
+                problem = self._fingerprint.problem()
+                if problem is None:
+                    raise
+                raised = Refused([problem])
             raise raised from error
+
+
+def _changes(connection: Connection) -> int:
+    driver: Any = connection.connection.driver_connection
+    return int(driver.total_changes)
 
 
 def _without(table: Any, name: str) -> list[Any]:
@@ -280,7 +411,11 @@ def _engine(path: Path, busy_seconds: float) -> Engine:
     engine = create_engine(
         URL.create("sqlite", database=str(path.absolute())), poolclass=NullPool, connect_args={"timeout": busy_seconds}
     )
+    _listen(engine)
+    return engine
 
+
+def _listen(engine: Engine) -> None:
     @event.listens_for(engine, "connect")
     def _configure(connection: Any, _record: Any) -> None:
         connection.isolation_level = None  # SQLAlchemy says when a transaction begins, not the driver
@@ -291,10 +426,10 @@ def _engine(path: Path, busy_seconds: float) -> Engine:
 
     @event.listens_for(engine, "begin")
     def _begin(connection: Connection) -> None:
-        writing = connection.get_execution_options().get(_WRITING, False)
-        connection.exec_driver_sql("BEGIN IMMEDIATE" if writing else "BEGIN")
-
-    return engine
+        options = connection.get_execution_options()
+        if options.get(_WAITS) is not None:
+            connection.exec_driver_sql(f"PRAGMA busy_timeout = {int(options[_WAITS] * 1000)}")
+        connection.exec_driver_sql("BEGIN IMMEDIATE" if options.get(_WRITING) else "BEGIN")
 
 
 def _schema_version(connection: Connection, path: Path) -> int | None:

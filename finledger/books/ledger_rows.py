@@ -25,6 +25,7 @@ from finledger.core.model import (
     JournalEntry,
     LineKey,
     MonthCharges,
+    Operated,
     Posting,
     PriceBook,
     TeamTotal,
@@ -80,6 +81,7 @@ def run_content(charges: MonthCharges) -> RunContent:
     rows = {
         **_entry_tables(charges.entries),
         tables.components: [row for line in charges.lines for row in _component_rows(line, charges.currency)],
+        tables.operated: [row for line in charges.lines for row in _operated_rows(line)],
         tables.charge_lines: [_line_row(position, line) for position, line in enumerate(charges.lines)],
         tables.disclosures: [_disclosure_row(disclosure) for disclosure in charges.disclosures],
         tables.team_totals: [_total_row(team) for team in charges.teams],
@@ -88,9 +90,9 @@ def run_content(charges: MonthCharges) -> RunContent:
 
 
 def quarter_content(
-    quarter: Quarter, currency: str, books: Iterable[PriceBook], entries: Sequence[JournalEntry]
+    quarter: Quarter, currency: str, books: Iterable[PriceBook], entries: Sequence[JournalEntry], provisional: bool
 ) -> RunContent:
-    return RunContent(_run_row(str(quarter), currency, True, books), _entry_tables(entries))
+    return RunContent(_run_row(str(quarter), currency, provisional, books), _entry_tables(entries))
 
 
 def _run_row(period: str, currency: str, provisional: bool, books: Iterable[PriceBook]) -> Row:
@@ -108,7 +110,11 @@ def _entry_tables(entries: Sequence[JournalEntry]) -> dict[Table, list[Row]]:
 def assert_conserved(connection: Connection, number: int, content: RunContent) -> None:
     """Add up in SQL what the constructors added up in Python (rules L1, C1); a difference is a bug and raises."""
     postings = tables.postings.c
-    sums = select(postings.entry_id).where(postings.run == number).group_by(postings.entry_id, postings.entity, postings.currency)
+    sums = (
+        select(postings.entry_id)
+        .where(postings.run == number)
+        .group_by(postings.entry_id, postings.entity, postings.currency)
+    )
     unbalanced = connection.execute(sums.having(func.sum(postings.amount_minor) != 0)).first()
     if unbalanced is not None:
         raise ValueError(f"entry {unbalanced.entry_id} does not balance in the ledger")
@@ -193,6 +199,17 @@ def _component_rows(line: ChargeLine, currency: str) -> Iterable[Row]:
         yield {"line_id": line.line_id, "component": component, "position": position, "amount_minor": amount.minor}
 
 
+def _operated_rows(line: ChargeLine) -> Iterable[Row]:
+    for position, part in enumerate(line.operators):
+        yield {
+            "line_id": line.line_id,
+            "operator": part.team,
+            "cost_center": part.cost_center,
+            "position": position,
+            "amount_minor": part.amount.minor,
+        }
+
+
 def _disclosure_row(disclosure: Disclosure) -> Row:
     return {
         "line_id": disclosure.key.line_id,
@@ -245,8 +262,10 @@ def _posting_rows(entry: JournalEntry) -> Iterable[Row]:
 # ── and back ────────────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
-def read_lines(connection: Connection, run: int | None, team: str | None = None) -> tuple[ChargeLine, ...]:
-    """The run's charge lines, of one team or of all; none for no run."""
+def read_lines(
+    connection: Connection, run: int | None, team: str | None = None, service_month: Month | None = None
+) -> tuple[ChargeLine, ...]:
+    """The run's charge lines, of one team or of all, of one service month or of all; none for no run."""
     if run is None:
         return ()
     currency = connection.execute(select(tables.runs.c.currency).where(tables.runs.c.run == run)).scalar_one()
@@ -255,10 +274,35 @@ def read_lines(connection: Connection, run: int | None, team: str | None = None)
     if team is not None:
         lines = lines.where(line.team == team)
         components = components.where(part.line_id.in_(select(line.line_id).where(line.run == run, line.team == team)))
+    operated: dict[str, list[Operated]] = {}
+    for row in _rows_of(connection, tables.operated, run):
+        part_of_it = Operated(row["operator"], row["cost_center"], Money(row["amount_minor"], currency))
+        operated.setdefault(row["line_id"], []).append(part_of_it)
+    if service_month is not None:
+        lines = lines.where(line.service_month == str(service_month))
     parts: dict[str, list[tuple[str, Money]]] = {}
     for row in connection.execute(components).mappings():
         parts.setdefault(row["line_id"], []).append((row["component"], Money(row["amount_minor"], currency)))
-    return tuple(_line(row, currency, tuple(parts.get(row["line_id"], ()))) for row in connection.execute(lines).mappings())
+    return tuple(
+        _line(row, currency, tuple(parts.get(row["line_id"], ())), tuple(operated.get(row["line_id"], ())))
+        for row in connection.execute(lines).mappings()
+    )
+
+
+def read_disclosures(connection: Connection, run: int) -> tuple[Disclosure, ...]:
+    """The run's disclosures, in the order of their keys."""
+    currency = connection.execute(select(tables.runs.c.currency).where(tables.runs.c.run == run)).scalar_one()
+    found = connection.execute(select(tables.disclosures).where(tables.disclosures.c.run == run)).mappings()
+    amounts = ("gross_minor", "platform_share_minor", "paid_minor")
+    return tuple(
+        sorted(
+            (
+                Disclosure(_key(row), Decimal(row["quantity"]), *(Money(row[name], currency) for name in amounts))
+                for row in found
+            ),
+            key=lambda each: each.key,
+        )
+    )
 
 
 def read_entries(connection: Connection, run: int | None) -> tuple[JournalEntry, ...]:
@@ -282,10 +326,11 @@ def _of_run(table: Table, run: int, order: str = "position") -> Select[Any]:
     return select(table).where(table.c.run == run).order_by(table.c[order])
 
 
-def _line(row: RowMapping, currency: str, components: tuple[tuple[str, Money], ...]) -> ChargeLine:
-    months = {name: Month.parse(row[name]) for name in ("service_month", "posting_month")}
+def _line(
+    row: RowMapping, currency: str, components: tuple[tuple[str, Money], ...], operators: tuple[Operated, ...]
+) -> ChargeLine:
     return ChargeLine(
-        key=LineKey(**{**{name: row[name] for name in _KEY_FIELDS}, **months}),
+        key=_key(row),
         stage=row["stage"],
         quantity=Decimal(row["quantity"]),
         unit=row["unit"],
@@ -297,7 +342,13 @@ def _line(row: RowMapping, currency: str, components: tuple[tuple[str, Money], .
         failed=row["failed"],
         tokens=json.loads(row["tokens"]),
         rules=tuple((number, count) for number, count in json.loads(row["rules"])),
+        operators=operators,
     )
+
+
+def _key(row: RowMapping) -> LineKey:
+    months = {name: Month.parse(row[name]) for name in ("service_month", "posting_month")}
+    return LineKey(**{**{name: row[name] for name in _KEY_FIELDS}, **months})
 
 
 def _entry(row: RowMapping, postings: tuple[Posting, ...]) -> JournalEntry:

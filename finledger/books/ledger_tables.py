@@ -130,6 +130,21 @@ components = Table(
     ),
     sqlite_with_rowid=False,
 )
+# What of a line others operated (rule A5); the rest the consumer did itself.
+operated = Table(
+    "operated",
+    metadata,
+    _run(),
+    _text("line_id", primary_key=True),
+    _text("operator", primary_key=True),
+    _text("cost_center", primary_key=True),
+    Column("position", Integer, nullable=False),
+    _count("amount_minor"),
+    ForeignKeyConstraint(
+        ["run", "line_id"], ["charge_lines.run", "charge_lines.line_id"], deferrable=True, initially="DEFERRED"
+    ),
+    sqlite_with_rowid=False,
+)
 disclosures = Table(
     "disclosures",
     metadata,
@@ -173,7 +188,7 @@ postings = Table(
 )
 
 # The rows of a run; a quarter's end has entries only.
-OF_A_RUN = (charge_lines, components, disclosures, team_totals, entries, postings)
+OF_A_RUN = (charge_lines, components, operated, disclosures, team_totals, entries, postings)
 OF_A_QUARTER = (entries, postings)
 
 # ── invoice numbers: gapless per entity, series and year (rule L5) ──────────────────────────────────────────────────────

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from decimal import Decimal
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
 import duckdb
+
+from finledger.core.usage import TOKEN_BUCKETS
 
 MEMORY_LIMIT = "700MB"
 _SUMMARY = """
@@ -18,6 +21,7 @@ _SUMMARY = """
            sum(egress_gb), coalesce(billed_currency, ''), sum(billed_cost), sum(effective_cost)
     FROM {table} GROUP BY source, billed_currency ORDER BY 1, 11
 """
+_TOKENS = ", ".join(f"sum({bucket})" for bucket in TOKEN_BUCKETS)
 SUMMARY_COLUMNS = (
     "source", "rows", "aggregates", "requests", "input_tokens", "cached_input_tokens", "cache_write_tokens", "output_tokens",
     "gpu_hours", "egress_gb", "billed_currency", "billed_cost", "effective_cost",
@@ -34,6 +38,17 @@ def summary(parts: Sequence[Path]) -> list[dict[str, Any]]:
     with _connect() as connection:
         rows = connection.execute(_SUMMARY.format(table=_table(parts))).fetchall()
     return [{name: 0 if value is None else value for name, value in zip(SUMMARY_COLUMNS, row, strict=True)} for row in rows]
+
+
+def metered(parts: Sequence[Path]) -> list[dict[str, Any]]:
+    """Requests and tokens by bucket of the rows that are charged, by source; a row that states no `requests` is one."""
+    if not parts:
+        return []
+    query = f"SELECT coalesce(source, ''), sum(coalesce(requests, 1)), {_TOKENS} FROM {_table(parts)} WHERE NOT is_aggregate"
+    with _connect() as connection:
+        found = connection.execute(f"{query} GROUP BY 1 ORDER BY 1").fetchall()
+    names = ("source", "calls", *TOKEN_BUCKETS)
+    return [{name: 0 if value is None else value for name, value in zip(names, row, strict=True)} for row in found]
 
 
 def find(
@@ -57,6 +72,25 @@ def find(
             f"SELECT file_sha256, record FROM {table} ORDER BY file_sha256, record LIMIT {limit}", values
         ).fetchall()
     return int(count), [(str(sha), int(record)) for sha, record in first]
+
+
+def days(parts: Sequence[Path], starts: Sequence[datetime]) -> dict[str, set[int]]:
+    """Of each source, the days on which it has rows that are charged, as positions in `starts`.
+
+    `starts`: the first instant of each day in UTC, in order; no row lies before the first or after the last day's end.
+    """
+    if not parts:
+        return {}
+    later = [f"(ts >= TIMESTAMP '{start:%Y-%m-%d %H:%M:%S}')::TINYINT" for start in starts[1:]]
+    even = {second - first for first, second in pairwise(starts)} == {timedelta(days=1)}
+    first = f"TIMESTAMP '{starts[0]:%Y-%m-%d %H:%M:%S}'"
+    day = f"date_sub('second', {first}, ts) // 86400" if even else " + ".join(later) or "0"
+    with _connect() as connection:
+        query = f"SELECT DISTINCT coalesce(source, ''), {day} FROM {_table(parts)} WHERE NOT is_aggregate"
+        found: dict[str, set[int]] = {}
+        for source, number in connection.execute(query).fetchall():
+            found.setdefault(str(source), set()).add(int(number))
+    return found
 
 
 def quarantined(parts: Sequence[Path]) -> list[dict[str, Any]]:

@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import gzip
 import hashlib
+import os
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime
 from itertools import islice
@@ -286,6 +287,19 @@ def _digest(path: Path) -> str:
 
 
 def _move(path: Path, target: Path) -> None:
-    """Rename into place; the same content is there already when the same part was written before."""
+    """Rename into place, to last through a power cut; the same content is there already when it was written before."""
     target.parent.mkdir(parents=True, exist_ok=True)
+    _sync(path)
     path.replace(target)
+    if os.name != "nt":
+        _sync(target.parent)
+
+
+def _sync(path: Path) -> None:
+    handle = os.open(path, os.O_RDONLY if path.is_dir() else os.O_RDWR)
+    try:
+        os.fsync(handle)
+    except OSError as failed:
+        raise OSError(failed.errno, failed.strerror, str(path)) from failed
+    finally:
+        os.close(handle)

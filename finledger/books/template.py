@@ -69,8 +69,22 @@ teams:
 #   - {{when: {{source: litellm, api_key_alias: "search-*"}}, set: {{team: search, feature: semantic-search}}}}
 
 # The controller's own accounts, by name or by number and name; the keys are listed in the JSON Schema (finledger schema).
+# Teams with `entity: OTHER-COMPANY` are charged between companies once these three are named, and the platform's entity too.
 # accounts:
 #   ai_service_expense: {{number: "6340", name: AI services}}
+#   intercompany_receivable: Receivables from group companies
+#   intercompany_payable: Payables to group companies
+#   intercompany_income: Income from group companies
+
+# Where the bursting buffer and the reserves stand: among the liabilities (liability), or as contra income (pnl_contra).
+# fund_presentation: pnl_contra
+
+# Who is charged for a call that one team caused and another operated (operator_team): root_pays, with the operator's part
+# passed on in the journal, or owner_pays.
+# compound_calls: root_pays
+
+# Calendar days from a dispute's opening until somebody has looked at it, and until it is resolved.
+# disputes: {{respond_days: 5, resolve_days: 20}}
 """
 
 _PRICEBOOK = """\

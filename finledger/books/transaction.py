@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
@@ -83,9 +84,17 @@ class Transaction:
         """How far the ledger has come, with what this transaction wrote."""
         return marks_of(self._connection)
 
-    def run_rows(self, run: int) -> str:
-        """The digest of a run's rows as they stand in the tables."""
-        return rows.stored_digest(self._connection, run)
+    def listed(self, marks: Marks) -> str:
+        """The digest of what the ledger lists up to the marks."""
+        return listed_digest(self._connection, marks)
+
+    def digest_of(self, run: int) -> str:
+        """The digest of a run as it was recorded."""
+        return str(self._connection.execute(select(tables.runs.c.digest).where(tables.runs.c.run == run)).scalar_one())
+
+    def meta(self, key: str) -> str | None:
+        value = self._connection.execute(select(tables.meta.c.value).where(tables.meta.c.key == key)).scalar()
+        return None if value is None else str(value)
 
     def set_meta(self, key: str, value: str) -> None:
         found = self._connection.execute(update(tables.meta).where(tables.meta.c.key == key).values(value=value))
@@ -101,10 +110,15 @@ class Transaction:
         return self._record(charges.month, rows.run_content(charges))
 
     def record_quarter(
-        self, quarter: Quarter, currency: str, books: Sequence[PriceBook], entries: Sequence[JournalEntry]
+        self,
+        quarter: Quarter,
+        currency: str,
+        books: Sequence[PriceBook],
+        entries: Sequence[JournalEntry],
+        provisional: bool = True,
     ) -> int:
         """Store the entries of a quarter's end as a run, which supersedes the quarter's last one (rule L2)."""
-        return self._record(quarter, rows.quarter_content(quarter, currency, books, entries))
+        return self._record(quarter, rows.quarter_content(quarter, currency, books, entries, provisional))
 
     def _record(self, period: Month | Quarter, content: rows.RunContent) -> int:
         if not content.fits():
@@ -155,6 +169,27 @@ def marks_of(connection: Connection) -> Marks:
     months = connection.execute(select(tables.frozen_forecasts.c.month).order_by(tables.frozen_forecasts.c.month)).scalars()
     books = connection.execute(select(tables.frozen_books.c.name).order_by(tables.frozen_books.c.name)).scalars()
     return Marks(**last, forecasts=tuple(months), books=tuple(books))
+
+
+def listed_digest(connection: Connection, marks: Marks) -> str:
+    """SHA-256 of what the ledger lists up to the marks: exports, parts, runs by their digests, frozen texts, numbers given (L2).
+
+    With the digests of the sealed runs, and the chain of the log, that is every row that a close stands on.
+    """
+    kept = {
+        tables.files: tables.files.c.number <= marks.files,
+        tables.parts: tables.parts.c.number <= marks.parts,
+        tables.runs: tables.runs.c.run <= marks.runs,
+        tables.invoices: literal_column("invoices.rowid") <= marks.invoices,
+        tables.notes: literal_column("notes.rowid") <= marks.notes,
+        tables.frozen_books: tables.frozen_books.c.name.in_(marks.books),
+        tables.frozen_forecasts: tables.frozen_forecasts.c.month.in_(marks.forecasts),
+    }
+    found = hashlib.sha256()
+    for table, condition in kept.items():
+        for row in connection.execute(select(table).where(condition).order_by(*table.primary_key.columns)):
+            found.update(f"{canonical([table.name, *row])}\n".encode("utf-8", "surrogatepass"))
+    return found.hexdigest()
 
 
 def current_run(connection: Connection, period: Month | Quarter, marks: Marks | None = None) -> tuple[int | None, str]:

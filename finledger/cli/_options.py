@@ -7,13 +7,16 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
 from finledger.cli._run import Session
 from finledger.core import period
 from finledger.core.problem import Misused
+
+if TYPE_CHECKING:
+    from finledger.workbench import Workbench
 
 SETTINGS = "finledger.yaml"
 _YEARS = range(1971, 9000)  # the files know 1970 to 9000, and a month is looked at beside the ones around it
@@ -99,12 +102,28 @@ FirstMonth = Annotated[
     period.Month | None,
     typer.Option("--month", metavar="YYYY-MM", parser=_month, help="A month of the first quarter.  [default: this month]"),
 ]
+AsOf = Annotated[
+    str,
+    typer.Option(
+        "--as-of",
+        metavar="CLOSE",
+        help="Show it as it was believed at a close: its number, or its period (2026-07, 2026-Q3). Nothing is written.",
+    ),
+]
 Format = Annotated[
     Literal["table", "json", "csv"],
     typer.Option("--format", help="How figures are shown; json and csv are for programs, with amounts as decimal text."),
 ]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Only figures and errors.", callback=_settle_quiet)]
 DryRun = Annotated[bool, typer.Option("--dry-run", "-n", help="Show what would be done, and write nothing.")]
+
+
+def opened(books: Path, as_of: str) -> Workbench:
+    """The books as they are, or as they were at a close: then they are only read."""
+    from finledger.workbench import Workbench, sealed
+
+    bench = Workbench(books)
+    return sealed.as_of(bench, sealed.close_named(bench, as_of)) if as_of else bench
 
 
 def chosen_formats(words: str, known: Sequence[str], noun: str) -> tuple[str, ...]:

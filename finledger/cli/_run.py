@@ -23,6 +23,7 @@ from typer.core import TyperGroup
 from finledger.cli import command_names, overview
 from finledger.core.problem import Busy, Misused, Refused
 
+_REMEDY = "see that the path can be read and written, then run the command again"
 _CONTEXT = {"help_option_names": ["--help", "-h"], "max_content_width": 100}
 
 
@@ -109,6 +110,16 @@ def run(words: Sequence[str]) -> int:
         return 141
     except OSError as failed:
         return _say(_failure(failed), 4)
+    except Exception as failed:
+        if not _of_a_file(failed):
+            raise
+        return _say(f"{str(failed).removeprefix('IO Error: ')}\n  → {_REMEDY}; nothing was left half-written", 4)
+
+
+def _of_a_file(failed: Exception) -> bool:
+    """DuckDB has an exception of its own where a file cannot be read or written; it names the path."""
+    duckdb = sys.modules.get("duckdb")
+    return duckdb is not None and isinstance(failed, duckdb.IOException)
 
 
 def _program() -> Any:
@@ -162,5 +173,5 @@ def _failure(failed: OSError) -> str:
     }
     where = "" if failed.filename is None else f"{failed.filename}: "
     what = failed.strerror or str(failed)
-    remedy = remedies.get(failed.errno or 0, "see that the path can be read and written, then run the command again")
+    remedy = remedies.get(failed.errno or 0, _REMEDY)
     return f"{where}{what}\n  → {remedy}; nothing was left half-written"

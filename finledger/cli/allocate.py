@@ -12,7 +12,7 @@ from typing import Annotated, Any
 
 import typer
 
-from finledger.cli._options import Books, DryRun, Format, Month, Quiet
+from finledger.cli._options import AsOf, Books, DryRun, Format, Month, Quiet, opened
 
 EngineName = Annotated[
     str, typer.Option("--engine", metavar="NAME", help="What groups the usage; every engine gives the same cents.")
@@ -29,30 +29,22 @@ def allocate(
     format: Format = "table",
     engine: EngineName = "duckdb",
     allow_unpriced: AllowUnpriced = False,
+    as_of: AsOf = "",
     quiet: Quiet = False,
     dry_run: DryRun = False,
 ) -> None:
     from finledger import engines
     from finledger.cli import screen
     from finledger.core.problem import Misused
-    from finledger.workbench import Workbench
     from finledger.write import figures
-    from finledger.write.files import write_all
-    from finledger.write.focus import focus_csv
 
     if engine not in engines.names():
         raise Misused(f"no engine {engine!r}: there are {', '.join(engines.names())}")
-    bench = Workbench(books)
-    with screen.progress(f"charging {month}", quiet=quiet):
-        charges, _ = bench.allocate(month, engine_name=engine, allow_unpriced=allow_unpriced, record=not dry_run)
+    bench, dry_run = opened(books, as_of), dry_run or bool(as_of)
     folder = books / "out" / str(month)
-    if not dry_run:
-        write_all(
-            {
-                folder / "charges.csv": figures.charges_csv(charges),
-                folder / "focus.csv": focus_csv(charges, bench.organisation),
-            }
-        )
+    with screen.progress(f"charging {month}", quiet=quiet), bench.change(dry_run=dry_run) as change:
+        charges, _ = bench.allocate(month, engine_name=engine, allow_unpriced=allow_unpriced, record=not dry_run)
+        bench.put(change, month, bench.charge_contents(charges, bench.books_of(month)))
     if format == "json":
         screen.json_out(figures.month_json(charges))
     elif format == "csv":
@@ -62,7 +54,9 @@ def allocate(
     screen.problems(charges.notices, quiet=quiet, file=books / "out" / "problems.txt")
     if format == "table" and not quiet:
         written = "nothing was written" if dry_run else f"charges.csv and focus.csv are in {bench.shown(folder)}/"
-        screen.note(f"{written}; next: finledger invoice --month {month}")
+        closed = bench.closed(month)
+        following = f"closed: as close {closed.number} has it" if closed else f"next: finledger invoice --month {month}"
+        screen.note(f"{written}; {following}")
 
 
 def _show(charges: Any, quiet: bool) -> None:

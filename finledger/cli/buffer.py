@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal
 
 import typer
 
-from finledger.cli._options import AnyMonth, Books, DryRun, Format, Month, Quiet
+from finledger.cli._options import AnyMonth, AsOf, Books, DryRun, Format, Month, Quiet, opened
 
 app = typer.Typer(add_completion=False)
 Cause = Annotated[
@@ -24,19 +24,18 @@ COLUMNS = ("month", "opening", "contributions", "repayments", "draws", "rebates"
 
 
 @app.command()
-def status(books: Books, format: Format = "table", quiet: Quiet = False) -> None:
+def status(books: Books, format: Format = "table", as_of: AsOf = "", quiet: Quiet = False) -> None:
     """The fund from month to month, and what each team paid, drew and may still draw in the quarter.
 
     Example: finledger buffer status
     """
     from finledger.cli import screen
-    from finledger.workbench import Workbench
     from finledger.workbench.fund import fund_status
     from finledger.write.requests import COLUMNS as REQUESTS
     from finledger.write.requests import FIGURES as REQUEST_FIGURES
     from finledger.write.requests import request_row
 
-    bench = Workbench(books)
+    bench = opened(books, as_of)
     found = fund_status(bench)
     months = [{name: str(getattr(row, name)) for name in COLUMNS} for row in found.months]
     columns = ("team", "stage", "contributions", "draws", "cap_left")
@@ -113,7 +112,7 @@ def _next_of_draw(decided: Mapping[str, str | None], month: str, dry_run: bool) 
 
 
 @app.command()
-def adequacy(books: Books, month: AnyMonth = None, format: Format = "table", quiet: Quiet = False) -> None:
+def adequacy(books: Books, month: AnyMonth = None, format: Format = "table", as_of: AsOf = "", quiet: Quiet = False) -> None:
     """Which bursts the fund could absorb: for each team alone, at 3, 5 and 10 times its forecast.
 
     The month is the one after the last that is loaded, unless named; its forecasts and the price book's terms count.
@@ -121,10 +120,9 @@ def adequacy(books: Books, month: AnyMonth = None, format: Format = "table", qui
     Example: finledger buffer adequacy
     """
     from finledger.cli import screen
-    from finledger.workbench import Workbench
     from finledger.workbench.fund import fund_adequacy
 
-    found, notices = fund_adequacy(Workbench(books), month)
+    found, notices = fund_adequacy(opened(books, as_of), month)
     screen.problems(notices, quiet=quiet, file=books / "out" / "problems.txt")
     if format == "json":
         screen.json_out({"schema": 1, **found})

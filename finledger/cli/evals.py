@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from finledger.cli._options import Books, Format, Month, Quiet
+from finledger.cli._options import AsOf, Books, Format, Month, Quiet, opened
 
 if TYPE_CHECKING:
     from finledger.workbench.inspection import EvalMonth
@@ -31,12 +31,11 @@ HEADINGS = {
 UNKNOWN = {"coverage": "not tracked", "freshness": "not tracked", "cost_per_correct_task": "not measurable"}
 
 
-def evals(books: Books, month: Month, format: Format = "table", quiet: Quiet = False) -> None:
+def evals(books: Books, month: Month, format: Format = "table", as_of: AsOf = "", quiet: Quiet = False) -> None:
     from finledger.cli import screen
-    from finledger.workbench import Workbench
     from finledger.workbench.inspection import evals_of
 
-    bench = Workbench(books)
+    bench = opened(books, as_of)
     with screen.progress(f"charging {month}", quiet=quiet):
         found = evals_of(bench, month)
     rows = _rows(found)

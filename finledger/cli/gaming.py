@@ -12,7 +12,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from finledger.cli._options import AnyMonth, AnyQuarter, Books, Format, Quiet
+from finledger.cli._options import AnyMonth, AnyQuarter, AsOf, Books, Format, Quiet, opened
 
 if TYPE_CHECKING:
     from finledger.core.gaming import Checked
@@ -21,16 +21,20 @@ COLUMNS = ("month", "check", "team", "feature", "figures")
 
 
 def gaming(
-    books: Books, month: AnyMonth = None, quarter: AnyQuarter = None, format: Format = "table", quiet: Quiet = False
+    books: Books,
+    month: AnyMonth = None,
+    quarter: AnyQuarter = None,
+    format: Format = "table",
+    as_of: AsOf = "",
+    quiet: Quiet = False,
 ) -> None:
     from finledger.cli import screen
     from finledger.core.problem import Misused
-    from finledger.workbench import Workbench
     from finledger.workbench.inspection import gaming as look
 
     if (month is None) == (quarter is None):
         raise Misused("name a month or a quarter: --month 2026-08, or --quarter 2026-Q3")
-    bench = Workbench(books)
+    bench = opened(books, as_of)
     if month is not None:
         months = [month]
     else:

@@ -12,7 +12,7 @@ from typing import Annotated
 
 import typer
 
-from finledger.cli._options import Books, DryRun, Format, Month, Quiet, chosen_formats
+from finledger.cli._options import AsOf, Books, DryRun, Format, Month, Quiet, chosen_formats, opened
 
 To = Annotated[
     str,
@@ -28,19 +28,20 @@ def journal(
     month: Month,
     to: To = "",
     format: Format = "table",
+    as_of: AsOf = "",
     quiet: Quiet = False,
     dry_run: DryRun = False,
 ) -> None:
     from finledger.cli import screen
     from finledger.core.money import Money
-    from finledger.workbench import Workbench
     from finledger.write import journal as writers
     from finledger.write.text import count
 
     formats = chosen_formats(to, writers.formats(), "journal")
-    bench = Workbench(books)
-    charges = bench.journal(month, record=not dry_run)
-    written = bench.write_journal(charges, formats, dry_run=dry_run)
+    bench, dry_run = opened(books, as_of), dry_run or bool(as_of)
+    with bench.change(dry_run=dry_run):
+        charges = bench.journal(month, record=not dry_run)
+        written = bench.write_journal(charges, formats, dry_run=dry_run)
     rows = [
         {
             "entry": entry.entry_id,

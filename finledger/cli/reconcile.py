@@ -19,7 +19,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from finledger.cli._options import AnyMonth, AnyQuarter, Books, DryRun, Format, Quiet
+from finledger.cli._options import AnyMonth, AnyQuarter, AsOf, Books, DryRun, Format, Quiet, opened
 
 if TYPE_CHECKING:
     from finledger.core.quarter import QuarterEnd
@@ -34,27 +34,33 @@ def reconcile(
     month: AnyMonth = None,
     quarter: AnyQuarter = None,
     format: Format = "table",
+    as_of: AsOf = "",
     quiet: Quiet = False,
     dry_run: DryRun = False,
 ) -> None:
     from finledger.core.problem import Misused
+    from finledger.workbench import sealed
 
+    bench, dry_run = opened(books, as_of), dry_run or bool(as_of)
+    period = month if quarter is None else quarter
+    close = None if period is None else bench.closed(period)
+    if close is not None and (quarter is not None or not as_of):  # shown as it was closed, and not written again
+        bench, dry_run = sealed.as_of(bench, close, before=True), True
     if month is not None and quarter is None:
-        _reconcile_month(books, month, format, quiet, dry_run)
+        _reconcile_month(bench, books, month, format, quiet, dry_run)
     elif quarter is not None and month is None:
-        _reconcile_quarter(books, quarter, format, quiet, dry_run)
+        _reconcile_quarter(bench, books, quarter, format, quiet, dry_run)
     else:
         raise Misused("name a month with --month (provider invoices) or a quarter with --quarter")
 
 
-def _reconcile_month(books: Path, month: Any, format: str, quiet: bool, dry_run: bool) -> None:
+def _reconcile_month(bench: Any, books: Path, month: Any, format: str, quiet: bool, dry_run: bool) -> None:
     from finledger.cli import screen
-    from finledger.workbench import Workbench, providers
+    from finledger.workbench import providers
     from finledger.write import reconciliation as written
     from finledger.write.text import count
 
-    bench = Workbench(books)
-    with screen.progress(f"reconciling {month}", quiet=quiet):
+    with screen.progress(f"reconciling {month}", quiet=quiet), bench.change(dry_run=dry_run):
         found = providers.reconcile_month(bench, month)
         paths = providers.write_month(bench, found, dry_run=dry_run)
     if format == "json":
@@ -77,7 +83,7 @@ def _reconcile_month(books: Path, month: Any, format: str, quiet: bool, dry_run:
 
 
 def _show_month(found: MonthReconciled) -> None:
-    """A row a SKU with the classes that are not zero anywhere; then what is to be accrued."""
+    """A row a SKU with the classes that are not zero anywhere; then what is to be accrued. One provider is named once."""
     from finledger.cli import screen
     from finledger.core.money import total
     from finledger.core.provider import DIFFERENCES
@@ -96,23 +102,29 @@ def _show_month(found: MonthReconciled) -> None:
             for column in range(2, len(columns))
         ]
         rows.append(["total", "", *sums])
-    title = f"Provider invoices of {found.month} against metering, {found.currency}"
-    screen.table(title, columns, rows, right_align=columns[2:])
+    names = {row.provider for row in found.rows}
+    if len(names) == 1:
+        title = f"Invoices of {min(names)} for {found.month} against metering, {found.currency}"
+        rows = [[row[1] or row[0], *row[2:]] for row in rows]
+        screen.table(title, columns[1:], rows, right_align=columns[2:])
+    elif rows:
+        title = f"Provider invoices of {found.month} against metering, {found.currency}"
+        screen.table(title, columns, rows, right_align=columns[2:])
     if found.accruals:
         waiting = [[each.provider, each.amount] for each in found.accruals]
-        screen.table("To accrue: not invoiced yet", ("provider", "amount"), waiting, right_align=("amount",), below=True)
+        screen.table(
+            "To accrue: not invoiced yet", ("provider", "amount"), waiting, right_align=("amount",), below=bool(rows)
+        )
 
 
-def _reconcile_quarter(books: Path, quarter: Any, format: str, quiet: bool, dry_run: bool) -> None:
+def _reconcile_quarter(bench: Any, books: Path, quarter: Any, format: str, quiet: bool, dry_run: bool) -> None:
     from finledger.cli import screen
     from finledger.core.problem import Refused
-    from finledger.workbench import Workbench
     from finledger.workbench.quarters import settle, write_settled
     from finledger.write import quarter as written
     from finledger.write.text import count
 
-    bench = Workbench(books)
-    with screen.progress(f"reconciling {quarter}", quiet=quiet):
+    with screen.progress(f"reconciling {quarter}", quiet=quiet), bench.change(dry_run=dry_run):
         settled = settle(bench, quarter)
         if settled.refused:  # the figures would lack whole months: there is nothing to settle
             raise Refused(settled.problems)

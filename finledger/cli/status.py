@@ -7,20 +7,19 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from finledger.cli._options import Books, Format, Quiet
+from finledger.cli._options import AsOf, Books, Format, Quiet, opened
 
-COLUMNS = ("month", "rows", "charged", "unallocated", "invoices", "next")
-QUARTER_COLUMNS = ("quarter", "months", "buffer fund", "reconciled", "next")
+COLUMNS = ("month", "rows", "charged", "unallocated", "invoices", "closed", "next")
+QUARTER_COLUMNS = ("quarter", "months", "buffer fund", "reconciled", "closed", "next")
 Rows = Sequence[Mapping[str, object]]
 
 
-def status(books: Books, format: Format = "table", quiet: Quiet = False) -> None:
+def status(books: Books, format: Format = "table", as_of: AsOf = "", quiet: Quiet = False) -> None:
     from finledger.cli import screen
-    from finledger.workbench import Workbench
     from finledger.workbench.quarters import quarter_status
     from finledger.write.text import count
 
-    bench = Workbench(books)
+    bench = opened(books, as_of)
     rows = bench.status()
     quarters = quarter_status(bench, rows)
     waiting = bench.waiting()
@@ -39,19 +38,23 @@ def status(books: Books, format: Format = "table", quiet: Quiet = False) -> None
         screen.note("Nothing is loaded: put exports into usage/, then `finledger load`.", quiet=quiet)
     elif following:
         screen.note(f"Next: {following}", quiet=quiet)
-    elif any(each["reconciled"] for each in quarters):
-        last = next(each["quarter"] for each in reversed(quarters) if each["reconciled"])
-        screen.note(
-            f"All is done that can be. What stands in the way of a close: finledger close --quarter {last} --dry-run"
-        )
+    elif rows:
+        screen.note("All is done that can be. Check what is closed: finledger verify", quiet=quiet)
 
 
 def _show(title: str, rows: Rows, quarters: Rows) -> None:
     from finledger.cli import screen
 
-    screen.table(title, COLUMNS, screen.cells(COLUMNS, rows), right_align=COLUMNS[1:5])
+    screen.table(title, COLUMNS, screen.cells(COLUMNS, rows), right_align=COLUMNS[1:6])
     cells = [
-        [each["quarter"], f"{each['months']} of 3", each["fund"], "yes" if each["reconciled"] else "no", each["next"]]
+        [
+            each["quarter"],
+            f"{each['months']} of 3",
+            each["fund"],
+            "yes" if each["reconciled"] else "no",
+            each["closed"],
+            each["next"],
+        ]
         for each in quarters
     ]
     screen.table("Quarters", QUARTER_COLUMNS, cells, right_align=("buffer fund",), below=True)

@@ -4,23 +4,22 @@ from __future__ import annotations
 
 import typer
 
-from finledger.cli._options import AnyMonth, Books, Format, Quiet
+from finledger.cli._options import AnyMonth, AsOf, Books, Format, Quiet, opened
 
 app = typer.Typer(add_completion=False)
 
 
 @app.command()
-def summary(books: Books, month: AnyMonth = None, format: Format = "table", quiet: Quiet = False) -> None:
+def summary(books: Books, month: AnyMonth = None, format: Format = "table", as_of: AsOf = "", quiet: Quiet = False) -> None:
     """Rows, tokens, GPU-hours, egress and provider cost by month and source.
 
     Example: finledger usage summary --month 2026-07
     """
     from finledger.books.rows import SUMMARY_COLUMNS, as_text
     from finledger.cli import screen
-    from finledger.workbench import Workbench
 
     columns = ("month", *SUMMARY_COLUMNS)
-    rows = [{name: as_text(value) for name, value in row.items()} for row in Workbench(books).usage_summary(month)]
+    rows = [{name: as_text(value) for name, value in row.items()} for row in opened(books, as_of).usage_summary(month)]
     if format == "json":
         screen.json_out({"schema": 1, "usage": rows})
     elif format == "csv":
@@ -31,16 +30,15 @@ def summary(books: Books, month: AnyMonth = None, format: Format = "table", quie
 
 
 @app.command()
-def quarantine(books: Books, format: Format = "table", quiet: Quiet = False) -> None:
+def quarantine(books: Books, format: Format = "table", as_of: AsOf = "", quiet: Quiet = False) -> None:
     """Every rejected record: where it stands, which column, its value, and why.
 
     Example: finledger usage quarantine --format csv > rejected.csv
     """
     from finledger.cli import screen
-    from finledger.workbench import Workbench
 
     columns = ("where", "column", "value", "reason")
-    rows = Workbench(books).quarantine()
+    rows = opened(books, as_of).quarantine()
     if format == "json":
         screen.json_out({"schema": 1, "quarantine": rows})
     elif format == "csv":

@@ -78,7 +78,7 @@ class TeamUse:
 
 
 # What is paid back or borne by a fund is no use of anything: it drives no pool (A8). Premiums do: they are charges.
-_NOT_DIRECT = frozenset({"shared", "coverage_credit", "buffer_draw", "buffer_repayment"})
+NOT_DIRECT = frozenset({"shared", "coverage_credit", "buffer_draw", "buffer_repayment"})
 
 
 def team_use(owned: Iterable[OwnedGroup], lines: Iterable[ChargeLine]) -> Mapping[str, TeamUse]:
@@ -93,7 +93,7 @@ def team_use(owned: Iterable[OwnedGroup], lines: Iterable[ChargeLine]) -> Mappin
         _bump(tokens, group.team, Decimal(sum(int(sums[bucket]) for bucket in TOKEN_BUCKETS)))
         _bump(hours, group.team, Decimal(sums["gpu_hours"]))
     for line in lines:
-        if line.key.kind not in _NOT_DIRECT:
+        if line.key.kind not in NOT_DIRECT:
             _bump(charges, line.key.team, line.amount.amount)
     teams = {*requests, *charges} - {UNALLOCATED}
     return {

@@ -12,6 +12,7 @@ from fractions import Fraction
 
 from finledger.core.capacity import IdleHours
 from finledger.core.model import (
+    OWN_PART,
     POOL_PREFIX,
     UNALLOCATED,
     Allocation,
@@ -22,11 +23,13 @@ from finledger.core.model import (
     EvalSplit,
     IdleCost,
     LineKey,
+    Operated,
     Organisation,
     Pool,
     PoolSplit,
+    RatedLine,
 )
-from finledger.core.money import Money, Rounding, rounded, rounded_places, split, total, zero
+from finledger.core.money import Money, Rounding, rounded, rounded_parts, rounded_places, split, total, zero
 from finledger.core.period import Month
 from finledger.core.problem import Outcome
 from finledger.core.quality import Multiplier, is_production
@@ -51,7 +54,7 @@ def charge(
         if paid is None:
             paid = split(gross, {TEAM: allocation.consumer, PLATFORM: allocation.platform}, residual=TEAM)[TEAM]
         if paid:
-            lines.append(_line(allocation, paid, organisation))
+            lines.append(_line(allocation, paid, organisation, rounding))
         if allocation.disclosed and (gross or paid):
             disclosures.append(Disclosure(rated.key, rated.quantity, gross, gross - paid, paid))
     return Outcome((tuple(lines), tuple(disclosures)))
@@ -69,7 +72,7 @@ def _pooled(priced: Iterable[tuple[Allocation, Money]], currency: str) -> dict[L
     return split(teams, weights, residual=first.line.key)
 
 
-def _line(allocation: Allocation, amount: Money, organisation: Organisation) -> ChargeLine:
+def _line(allocation: Allocation, amount: Money, organisation: Organisation, rounding: Rounding) -> ChargeLine:
     rated = allocation.line
     residual = "base" if "base" in rated.weights else next(iter(rated.weights))
     components = split(amount, {name: abs(weight) for name, weight in rated.weights.items()}, residual)
@@ -86,7 +89,29 @@ def _line(allocation: Allocation, amount: Money, organisation: Organisation) -> 
         failed=rated.failed,
         tokens=rated.tokens,
         rules=rated.rules,
+        operators=_operated(rated, amount, rounding),
     )
+
+
+def _operated(rated: RatedLine, amount: Money, rounding: Rounding) -> tuple[Operated, ...]:
+    """What of a line's amount others operated, in proportion to the price and to the cent (A5, M3); a tie is the consumer's.
+
+    Costs passed through may be credits too: then each part is its own cost, and they all add up to the amount as rounded.
+    """
+    weights = rated.operators
+    if not weights:
+        return ()
+    if min(weights.values()) < 0 < max(weights.values()):
+        each = Fraction(rated.exact) / sum(Fraction(weight) for weight in weights.values())
+        parts = rounded_parts({who: each * Fraction(weight) for who, weight in weights.items()}, amount.currency, rounding)
+    else:
+        parts = split(amount, {who: abs(weight) for who, weight in weights.items()}, residual=OWN_PART)
+    return tuple(Operated(*who, part) for who, part in sorted(parts.items()) if part and who != OWN_PART)
+
+
+def part_of(amount: Money, share: Fraction, rounding: Rounding) -> Money:
+    """A part of an amount, rounded once: what a credit gives back of a line (L4, M2)."""
+    return rounded(Fraction(amount.amount) * share, amount.currency, rounding)
 
 
 def round_requests(requests: Iterable[DrawRequest], currency: str, rounding: Rounding) -> tuple[DrawRequest, ...]:
@@ -139,6 +164,7 @@ def _premium(line: ChargeLine, kind: str, exact: Fraction, amount: Money) -> Cha
         token_cost=None,
         failed=0,
         tokens={},
+        operators=(),
     )
 
 

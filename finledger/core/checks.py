@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from decimal import Decimal
+from typing import TypeVar
 
+from finledger.core.accounts import missing_between_entities
 from finledger.core.history import FUND_COMPONENTS
 from finledger.core.model import (
     MONEY_MOVES,
@@ -26,8 +28,10 @@ from finledger.core.model import (
     UsageGroup,
 )
 from finledger.core.money import EXACT, Money, total
+from finledger.core.post_pairs import operated_parts, why_not
 from finledger.core.problem import Problem, SourceRef
 
+K = TypeVar("K")
 METER_OF = {"calls": "action", "gpu_hours": "gpu", "egress_gb": "egress"}
 
 
@@ -69,9 +73,10 @@ def allocated(allocations: Iterable[Allocation]) -> Check:
 
 
 def disclosed(lines: Iterable[ChargeLine], disclosures: Sequence[Disclosure]) -> Check:
-    """What the documents disclose as paid is what the shared lines charge."""
+    """What the documents disclose as paid is what the shared lines charge, credits of disputes left out."""
     paid = sum((d.paid.amount for d in disclosures), Decimal(0))
-    charged = [line.amount.amount for line in lines if line.funding != "consumer" and _is_team(line.key.team)]
+    shared = (line for line in lines if line.funding != "consumer" and line.key.kind != "adjustment")
+    charged = [line.amount.amount for line in shared if _is_team(line.key.team)]
     return Check("disclosed as paid = charged on shared lines", paid, sum(charged, Decimal(0)))
 
 
@@ -103,8 +108,8 @@ def idle(costs: Iterable[IdleCost], lines: Iterable[ChargeLine]) -> tuple[Check,
     )
 
 
-def _sums(amounts: Iterable[tuple[str, Money]]) -> dict[str, Decimal]:
-    sums: dict[str, Decimal] = {}
+def _sums(amounts: Iterable[tuple[K, Money]]) -> dict[K, Decimal]:
+    sums: dict[K, Decimal] = {}
     for name, amount in amounts:
         sums[name] = sums.get(name, Decimal(0)) + amount.amount
     return sums
@@ -120,25 +125,85 @@ def fund(buffer: BufferState, lines: Iterable[ChargeLine]) -> Check:
 
 
 def documents(lines: Sequence[ChargeLine], invoices: Sequence[Invoice]) -> Check:
-    """Lines = invoices + pro-forma statements + unallocated."""
+    """Lines = invoices + credit and debit notes + pro-forma statements + unallocated."""
     left = sum((line.amount.amount for line in lines), Decimal(0))
     documented = sum((invoice.total.amount for invoice in invoices), Decimal(0))
     unallocated = sum((line.amount.amount for line in lines if line.key.team == UNALLOCATED), Decimal(0))
-    return Check("charge lines = invoices + statements + unallocated", left, documented + unallocated)
+    kinds = "invoices + notes" if any(invoice.is_note for invoice in invoices) else "invoices"
+    return Check(f"charge lines = {kinds} + statements + unallocated", left, documented + unallocated)
 
 
 def journal(invoices: Iterable[Invoice], entries: Sequence[JournalEntry], organisation: Organisation) -> tuple[Check, ...]:
-    """Each team's invoice = what the journal debits, net, to its cost centres; and debits = credits."""
-    checks = []
+    """Each team's invoice and notes = what the journal debits, net, to its cost centres; the journal balances (L1, L6)."""
+    between_entities = not missing_between_entities(organisation)
+    by_team: dict[str, list[Invoice]] = {}
     for invoice in invoices:
-        if invoice.stage in MONEY_MOVES and invoice.entity in ("", organisation.platform_entity):
-            own = [p.amount for e in entries if e.team == invoice.team for p in e.postings if p.account.type == "Expenses"]
-            posted = total(own, invoice.currency).amount
-            checks.append(Check(f"invoice of {invoice.team} = journal to its cost centres", invoice.total.amount, posted))
-    signed = [posting.amount.amount for entry in entries for posting in entry.postings]
-    debits = sum((amount for amount in signed if amount > 0), Decimal(0))
-    credits = sum((-amount for amount in signed if amount < 0), Decimal(0))
-    return (*checks, Check("debits = credits", debits, credits))
+        own_entity = invoice.entity in ("", organisation.platform_entity)
+        if invoice.stage in MONEY_MOVES and (own_entity or between_entities):
+            by_team.setdefault(invoice.team, []).append(invoice)
+    posted = _sums((e.team, p.amount) for e in entries for p in e.postings if p.account.type == "Expenses")
+    checks = []
+    for team, issued in by_team.items():
+        whole = sum((each.total.amount for each in issued), Decimal(0))
+        papers = "invoice and notes" if any(each.is_note for each in issued) else "invoice"
+        checks.append(Check(f"{papers} of {team} = journal to its cost centres", whole, posted.get(team, Decimal(0))))
+    return (*checks, *balanced(entries))
+
+
+def passed_on(lines: Iterable[ChargeLine], pairs: Sequence[JournalEntry], organisation: Organisation) -> tuple[Check, ...]:
+    """What others operated = what is passed on; no cost centre is left with anything by it; the pairs balance (A5)."""
+    parts = [part.amount.amount for line, part in operated_parts(lines) if not why_not(line, part, organisation)]
+    if not parts and not pairs:
+        return ()
+    net: dict[str, Decimal] = {}
+    handed_on = Decimal(0)
+    for entry in pairs:
+        for posting in entry.postings:
+            net[posting.cost_center] = net.get(posting.cost_center, Decimal(0)) + posting.amount.amount
+            if posting.account.key == "recovery_of_passthrough":
+                handed_on -= posting.amount.amount
+    return (
+        Check("operated by others = passed on", sum(parts, Decimal(0)), handed_on),
+        *(Check(f"pass-through nets to nothing at {name}", left, Decimal(0)) for name, left in sorted(net.items())),
+        *(check for check in balanced(pairs) if not check.holds),
+    )
+
+
+def balanced(entries: Iterable[JournalEntry]) -> tuple[Check, ...]:
+    """Debits = credits by legal entity and currency; of an entry by itself too, which is said only where it does not hold.
+
+    Between two entities, what one is owed = what the other owes, so that both vanish on consolidation (L6).
+    """
+    entries, zero = tuple(entries), Decimal(0)
+    debits, credits = _sides(entries)
+    names = sorted(debits.keys() | credits.keys()) or [("", "")]
+    found = []
+    for entity, currency in names:
+        law = "debits = credits" if len(names) == 1 else f"debits = credits of {entity or 'the platform'} in {currency}"
+        found.append(Check(law, debits.get((entity, currency), zero), credits.get((entity, currency), zero)))
+    postings = [(entry.entity_of(posting), posting) for entry in entries for posting in entry.postings]
+    receivable = _sums(((of, p.cost_center), p.amount) for of, p in postings if p.account.key == "intercompany_receivable")
+    payable = _sums(((p.cost_center, of), -p.amount) for of, p in postings if p.account.key == "intercompany_payable")
+    for owner, owing in sorted(receivable.keys() | payable.keys()):
+        both = (side.get((owner, owing), zero) for side in (receivable, payable))
+        found.append(Check(f"what {owner} is owed by {owing} = what {owing} owes", *both))
+    for entry in entries:
+        debits, credits = _sides((entry,))
+        for side in sorted(debits.keys() | credits.keys()):
+            one = Check(f"debits = credits of entry {entry.entry_id}", debits.get(side, zero), credits.get(side, zero))
+            found += [] if one.holds else [one]
+    return tuple(found)
+
+
+def _sides(entries: Iterable[JournalEntry]) -> tuple[dict[tuple[str, str], Decimal], dict[tuple[str, str], Decimal]]:
+    """Debits and credits by legal entity and currency, both positive."""
+    signed = [
+        ((entry.entity_of(posting), posting.amount.currency), posting.amount)
+        for entry in entries
+        for posting in entry.postings
+    ]
+    debits = _sums((side, amount) for side, amount in signed if amount.minor > 0)
+    return debits, _sums((side, -amount) for side, amount in signed if amount.minor < 0)
 
 
 def broken(checks: Iterable[Check]) -> tuple[Problem, ...]:

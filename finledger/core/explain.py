@@ -8,8 +8,8 @@ whether that is what was recorded is for the reader of both to say.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from decimal import Decimal
 from fractions import Fraction
 from typing import Any, Literal
@@ -27,6 +27,7 @@ from finledger.core.model import (
     PriceBook,
     RatedLine,
     Rule,
+    Seal,
     Sku,
     Uplift,
 )
@@ -71,27 +72,35 @@ def terminating(value: Fraction) -> Decimal | Fraction:
 
 @dataclass(frozen=True, slots=True)
 class SourceRows:
-    """The stored rows of a line: how many, whether they add up to it, and the first: where each stands, and its columns."""
+    """The stored rows of a line: how many, whether they add up to it, and the first: where each stands, and its columns.
+
+    `included`: what seats include of their sums. `every` gives all of them, one after another, up to a limit.
+    """
 
     count: int
     checks: tuple[Check, ...]
     first: tuple[tuple[str, Mapping[str, Any]], ...]
+    included: Mapping[str, Decimal] = field(default_factory=dict)
+    every: Callable[[int], Iterator[tuple[str, Mapping[str, Any]]]] | None = field(default=None, compare=False, repr=False)
 
 
 @dataclass(frozen=True, slots=True)
 class Explanation:
     """A line of a document with its facts. `run` is the recorded run that it was taken from, None where there is none;
-    `fresh` the amount of the same line by the books as they are now, None where they have no such line.
+    `fresh` the amount of the same line by the books as they are now or, where its month is closed, by what that close sealed
+    (`seal`); None where they have no such line. `see`: the commands that explain what it stands on.
     """
 
     document: str
-    kind: Literal["invoice", "statement", "month"]
+    kind: Literal["invoice", "note", "statement", "month"]
     line: ChargeLine
     run: int | None
     fresh: Money | None
     facts: tuple[Fact, ...]
     rows: SourceRows | None = None
     problems: tuple[Problem, ...] = ()
+    seal: Seal | None = None
+    see: tuple[str, ...] = ()
 
 
 # ── which rows ──────────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -101,18 +110,19 @@ def columns_of(key: LineKey, organisation: Organisation) -> Only:
     """What every row of a line has in its columns, so that other rows need not be grouped: its own value, or nothing where
     a rule sets that value. Rows of other lines may have it too.
 
-    Of nobody's usage the team is anything. What seats include is counted over a team's whole use of a class (C5).
+    Of nobody's usage the team is anything, and so it is where operators pay for what others caused (A5). What seats include
+    is counted over a team's whole use of a class (C5).
     """
     if key.kind == "passthrough" and key.item == UNPRICED:
         return ()
     wanted = {"team": key.team, "feature": key.feature, "workload_type": key.workload_type, "model": key.model}
-    if key.team == UNALLOCATED:
+    if key.team == UNALLOCATED or organisation.compound_calls == "owner_pays":
         del wanted["team"]
     if organisation.operating_model == IT_LED and key.kind == "action":
         wanted = {name: value for name, value in wanted.items() if name == "team"}
     if key.kind in ("action", "passthrough"):
         wanted["action"] = key.item
-    columns = {name: _exported_as(name, value, organisation.rules) for name, value in wanted.items()}
+    columns = {name: exported_as(name, value, organisation.rules) for name, value in wanted.items()}
     if key.kind in ("gpu", "passthrough"):
         columns["gpu_sku"] = (key.item,)
     if key.kind in ("egress", "passthrough"):
@@ -120,7 +130,20 @@ def columns_of(key: LineKey, organisation: Organisation) -> Only:
     return tuple(columns.items())
 
 
-def _exported_as(name: str, value: str, rules: Iterable[Rule]) -> tuple[str, ...]:
+def evaluation_columns(books: Iterable[PriceBook], organisation: Organisation) -> Only:
+    """What every row of a class that is shared has in its columns: all that a month's pooled evaluation is split over (C4)."""
+    names = sorted({name for book in books for name, action in book.actions.items() if action.funding == "shared"})
+    exported = {value for name in names for value in exported_as("action", name, organisation.rules)}
+    return (("action", tuple(sorted(exported))),)
+
+
+def team_columns(team: str, organisation: Organisation) -> Only:
+    """What the rows of a team, or of a pool, have in the column `team`."""
+    return (("team", exported_as("team", team, organisation.rules)),)
+
+
+def exported_as(name: str, value: str, rules: Iterable[Rule]) -> tuple[str, ...]:
+    """What a column can hold where a label is `value`: that, or nothing where a rule sets it."""
     by_rule = value and any(rule.set.get(name) == value for rule in rules)
     return (value, "") if by_rule else (value,)
 
@@ -159,7 +182,7 @@ def measures_of(kind: str, organisation: Organisation) -> tuple[str, ...]:
 
 def row_checks(line: ChargeLine, sources: Sequence[LineSource], sums: Mapping[str, int | Decimal]) -> tuple[Check, ...]:
     """Whether the rows, less what seats include, add up to the line: its quantity, its failures, its tokens, its cost."""
-    included = {name: sum((_included(each, name) for each in sources), NONE) for name in sums}
+    included = included_in(sources, sums)
     left = {name: Decimal(total) - included[name] for name, total in sums.items()}
     if line.key.kind == "action":
         tokens = [Check(bucket, left[bucket], Decimal(line.tokens.get(bucket, 0))) for bucket in TOKEN_BUCKETS]
@@ -171,6 +194,11 @@ def row_checks(line: ChargeLine, sources: Sequence[LineSource], sums: Mapping[st
         return (Check(name, left[name], line.quantity),)
     stated = sum((Decimal(each.owned.group.sums[name]) for each in sources), NONE)
     return (Check(name, left[name], stated),)
+
+
+def included_in(sources: Sequence[LineSource], names: Iterable[str]) -> dict[str, Decimal]:
+    """What seats include of the rows, by measure (C5)."""
+    return {name: sum((_included(each, name) for each in sources), NONE) for name in names}
 
 
 def _included(source: LineSource, name: str) -> Decimal:

@@ -23,7 +23,7 @@ from finledger.core.model import (
     QualityTerms,
     Reservation,
 )
-from finledger.core.money import Money, total, zero
+from finledger.core.money import Money, Rounding, total, zero
 from finledger.core.period import Month
 from finledger.core.quality import Evals, coverage_multiplier, freshness_multiplier, stale_months
 
@@ -136,7 +136,7 @@ def pool_facts(pool: Pool, shared: PoolSplit, month: Month) -> Iterator[Fact]:
     yield Fact("stays_with_the_platform", shared.residual)
 
 
-def idle_facts(idle: IdleHours, cost: IdleCost, reservation: Reservation | None) -> Iterator[Fact]:
+def idle_facts(idle: IdleHours, cost: IdleCost, reservation: Reservation | None, rounding: Rounding) -> Iterator[Fact]:
     """Reserved hours that nobody used, at the rate of the book, and who bears them (C6)."""
     yield Fact(
         "reserved", idle.reserved, None if reservation is None else reservation.source, (Fact("holder", idle.holder),)
@@ -145,6 +145,7 @@ def idle_facts(idle: IdleHours, cost: IdleCost, reservation: Reservation | None)
     yield Fact("idle", idle.hours)
     where = idle.book.where("gpu", idle.gpu_sku)
     yield Fact("price", idle.sku.rate, where, (book_fact(idle.book), *sku_facts(idle.sku)))
+    yield Fact("rounding", rounding)
     yield Fact("cost", cost.amount)
     none = zero(cost.amount.currency)
     parts = [

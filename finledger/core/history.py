@@ -18,8 +18,9 @@ K = TypeVar("K", str, tuple[str, str])
 
 # What flows into the buffer fund when it is posted: draws and rebates are negative (rule B1).
 FUND_COMPONENTS = frozenset({"buffer", "buffer_draw", "buffer_true_up", "buffer_rebate"})
-# What is left out of a team's charges of a month before any draw (rule B2).
-AFTER_CHARGES = frozenset({"buffer_draw", "buffer_repayment"})
+SETTLED = "settled"  # the kind of what a closed quarter's end posted: true-ups and rebates
+# What is left out of a team's charges of a month before any draw: corrections count, what a dispute credited does not (B2, B4).
+AFTER_CHARGES = frozenset({"buffer_draw", "buffer_repayment", "adjustment", SETTLED})
 
 
 class Flow(NamedTuple):
@@ -53,7 +54,7 @@ class History:
         return History(self.currency, tuple(flow for flow in self.flows if flow.posting_month < month))
 
     def charges(self, month: Month) -> dict[str, Money]:
-        """Each team's charges of the service month before any draw (B2). Teams without a line are missing."""
+        """Each team's charges of the service month before any draw, whenever posted (B2). Teams without a line are missing."""
         return self._sums(
             (flow.team, flow)
             for flow in self.flows
@@ -78,13 +79,16 @@ class History:
         )
 
     def premium_left(self, months: Container[Month], posted: bool) -> dict[tuple[str, str], Money]:
-        """Coverage premium by team and feature that these months charged and did not credit, posted or pro forma (Q2)."""
+        """Coverage premium by team and feature that these months charged and did not credit, posted or pro forma (Q2).
+
+        What a dispute credited or rebilled counts with the month of the service, whenever it was posted (L4).
+        """
         return self._sums(
             ((flow.team, flow.feature), flow)
             for flow in self.flows
             if flow.component in ("coverage_premium", "coverage_credit")
             and flow.posted == posted
-            and flow.posting_month in months
+            and (flow.service_month if flow.kind == "adjustment" else flow.posting_month) in months
         )
 
     def action_base(self, months: Container[Month]) -> Money:

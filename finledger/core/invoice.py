@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import date
 from decimal import Decimal
+from typing import cast
 
 from finledger.core.beside import Beside, put_beside
 from finledger.core.model import (
     MONEY_MOVES,
+    UNALLOCATED,
     BufferState,
     ChargeLine,
     Disclosure,
@@ -17,18 +20,21 @@ from finledger.core.model import (
     JournalEntry,
     Organisation,
     PriceBook,
+    Stage,
     Team,
     TeamTotal,
 )
 from finledger.core.money import Money, floored, total, zero
 from finledger.core.period import Month
+from finledger.core.post import CREDIT, entry_id
 
 SERIES = "INV"
+SERIES_OF: Mapping[str, str] = {"invoice": SERIES, "credit_note": "CN", "debit_note": "DN"}
 
 
-def invoice_number(entity: str, year: int, sequence: int) -> str:
-    """INV-2026-0001; of a legal entity of its own: INV-ENTITY-2026-0001 (rule L5)."""
-    return "-".join(part for part in (SERIES, entity, f"{year:04d}", f"{sequence:04d}") if part)
+def invoice_number(entity: str, year: int, sequence: int, series: str = SERIES) -> str:
+    """INV-2026-0001 or CN-2026-0001; of a legal entity of its own: INV-ENTITY-2026-0001 (rule L5)."""
+    return "-".join(part for part in (series, entity, f"{year:04d}", f"{sequence:04d}") if part)
 
 
 def team_totals(
@@ -66,48 +72,74 @@ def _planned(amount: Decimal | None, currency: str) -> Money | None:
     return None if amount is None else floored(amount, currency)
 
 
-def invoices(
-    totals: Iterable[TeamTotal],
-    lines: Sequence[ChargeLine],
-    disclosures: Sequence[Disclosure],
-    features: Sequence[FeatureQuality],
-    entries: Sequence[JournalEntry],
-    books: Sequence[PriceBook],
-    organisation: Organisation,
-    month: Month,
-    numbers: Mapping[str, str] | None = None,
-    beside: Beside | None = None,
-) -> tuple[Invoice, ...]:
-    """One document a team, sorted by team. `numbers`: the invoice number of each team that has one by now.
+@dataclass(frozen=True, slots=True)
+class Posted:
+    """What a month posts, which its documents are made from. `books` may hold more price books than are cited."""
 
-    `beside`: what documents say beside their lines; without it they hold the lines and nothing else.
+    month: Month
+    organisation: Organisation
+    lines: Sequence[ChargeLine]
+    disclosures: Sequence[Disclosure]
+    features: Sequence[FeatureQuality]
+    entries: Sequence[JournalEntry]
+    books: Sequence[PriceBook]
+
+
+def is_own(line: ChargeLine) -> bool:
+    """Whether the line is of the month that posts it: no correction of an earlier one, no credit, no quarter's end (L3, L4)."""
+    return line.key.service_month == line.key.posting_month and not line.key.credit and line.key.kind != "adjustment"
+
+
+def on_note(line: ChargeLine) -> bool:
+    """Whether the line stands on a credit or debit note: money moved for it, and it is not the month's own."""
+    return line.stage in MONEY_MOVES and line.key.team != UNALLOCATED and not is_own(line)
+
+
+def invoices(totals: Iterable[TeamTotal], posted: Posted, beside: Beside | None = None) -> tuple[Invoice, ...]:
+    """The documents of the month itself, sorted by team: an invoice or a statement for each, and no number yet (A3).
+
+    What corrects earlier months stands on notes where money moved for it. Where none did, it stands on the team's statement;
+    a team that rose to chargeback meanwhile has a statement beside its invoice. `beside`: what documents say beside their
+    lines; without it they hold the lines and nothing else.
     """
     by_team: dict[str, list[ChargeLine]] = {}
-    for line in sorted(lines, key=document_order):
-        by_team.setdefault(line.key.team, []).append(line)
-    documents = tuple(
-        _invoice(each, by_team.get(each.team, []), disclosures, features, entries, books, organisation, month, numbers or {})
-        for each in totals
-    )
-    return documents if beside is None else tuple(put_beside(each, beside, organisation) for each in documents)
+    noted = set()
+    for line in sorted(posted.lines, key=document_order):
+        if on_note(line):
+            noted.add((line.key.team, line.key.service_month))
+        else:
+            by_team.setdefault(line.key.team, []).append(line)
+    left = [
+        each for each in posted.disclosures if is_of_posting(each) or (each.key.team, each.key.service_month) not in noted
+    ]
+    documents = []
+    for each in totals:
+        lines, moves = by_team.get(each.team, []), each.stage in MONEY_MOVES
+        own = [line for line in lines if (line.stage in MONEY_MOVES) == moves]
+        late = [line for line in lines if (line.stage in MONEY_MOVES) != moves]
+        here = bool(own) or posted.organisation.teams[each.team].first_day_in(posted.month) is not None
+        if here:
+            documents.append(_invoice(each, moves, own, left, posted))
+        if late:
+            pro_forma = replace(each, stage=cast(Stage, late[0].stage), budget=None, forecast=None)
+            documents.append(_invoice(pro_forma, not moves, late, () if here else left, posted))
+    if beside is None:
+        return tuple(documents)
+    return tuple(put_beside(each, beside, posted.organisation) for each in documents)
+
+
+def is_of_posting(disclosure: Disclosure) -> bool:
+    return disclosure.key.service_month == disclosure.key.posting_month
 
 
 def _invoice(
-    each: TeamTotal,
-    own: Sequence[ChargeLine],
-    disclosures: Sequence[Disclosure],
-    features: Sequence[FeatureQuality],
-    entries: Sequence[JournalEntry],
-    books: Sequence[PriceBook],
-    organisation: Organisation,
-    month: Month,
-    numbers: Mapping[str, str],
+    each: TeamTotal, moves: bool, own: Sequence[ChargeLine], disclosures: Iterable[Disclosure], posted: Posted
 ) -> Invoice:
+    organisation, month = posted.organisation, posted.month
     team = organisation.teams[each.team]
-    posts = each.stage in MONEY_MOVES
     return Invoice(
-        number=numbers.get(each.team, "") if posts else f"PRO-{month}-{each.team}",
-        kind="invoice" if posts else "statement",
+        number="" if moves else f"PRO-{month}-{each.team}",
+        kind="invoice" if moves else "statement",
         team=each.team,
         stage=each.stage,
         adopted=adopted(team),
@@ -119,16 +151,27 @@ def _invoice(
         currency=organisation.currency,
         issuer=organisation.books,
         platform_team=organisation.platform_team,
-        pricebooks=tuple((book.name, book.sha256) for book in books),
+        pricebooks=tuple((book.name, book.sha256) for book in posted.books),
         lines=tuple(own),
         components=subtotals(own, organisation.currency),
-        total=each.total,
+        total=total((line.amount for line in own), organisation.currency),
         budget=each.budget,
         forecast=each.forecast,
         disclosures=tuple(d for d in disclosures if d.key.team == each.team),
-        quality=_quality_of(team, own, features),
-        entry_ids=tuple(entry.entry_id for entry in entries if entry.team == each.team),
+        quality=_quality_of(team, own, posted.features),
+        entry_ids=entry_ids(own, posted.entries),
+        issuer_entity=organisation.platform_entity,
+        service_months=tuple(sorted({month, *(line.key.service_month for line in own)})),
     )
+
+
+def entry_ids(lines: Iterable[ChargeLine], entries: Iterable[JournalEntry]) -> tuple[str, ...]:
+    """The entries that the lines are posted by, in the journal's order; none for lines that move no money."""
+    own = {
+        entry_id(key.posting_month, key.service_month, key.team, key.cost_center, CREDIT if key.kind == "adjustment" else "")
+        for key in (line.key for line in lines)
+    }
+    return tuple(entry.entry_id for entry in entries if entry.entry_id in own)
 
 
 def document_order(line: ChargeLine) -> tuple[object, ...]:

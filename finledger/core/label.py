@@ -13,12 +13,13 @@ from collections.abc import Iterable, Sequence
 from datetime import date
 from functools import lru_cache
 
-from finledger.core.model import POOL_PREFIX, UNALLOCATED, Organisation, OwnedGroup, Rule, UsageGroup
+from finledger.core.model import OWN_PART, POOL_PREFIX, UNALLOCATED, Operator, Organisation, OwnedGroup, Rule, UsageGroup
 from finledger.core.period import Interval
 from finledger.core.problem import Outcome, Problem, SourceRef
 from finledger.core.usage import GROUP_KEYS, WORKLOAD_TYPES
 
 SETTABLE = ("team", "cost_center", "feature", "action", "workload_type", "model")
+OPERATOR = "operator_team"
 
 
 def rule_labels(rules: Iterable[Rule]) -> tuple[str, ...]:
@@ -58,6 +59,9 @@ def _own_one(group: UsageGroup, organisation: Organisation, day: date) -> OwnedG
                 fields[name] = rule.set[name]
                 used.append((name, rule.number))
     team, cost_center, reason = settle_owner(organisation, fields["team"], fields["cost_center"], day)
+    operator = settle_operator(organisation, team, group.labels.get(OPERATOR, ""), day)
+    if operator.cost_center and organisation.compound_calls == "owner_pays":
+        (team, cost_center), reason, operator = operator, "", OWN_PART
     return OwnedGroup(
         group=group,
         day=day,
@@ -69,6 +73,8 @@ def _own_one(group: UsageGroup, organisation: Organisation, day: date) -> OwnedG
         model=fields["model"],
         rules=tuple(used),
         reason=reason,
+        operator=operator.team,
+        operator_cost_center=operator.cost_center,
     )
 
 
@@ -87,6 +93,19 @@ def settle_owner(organisation: Organisation, team: str, cost_center: str, day: d
     if cost_center and cost_center != expected:
         return UNALLOCATED, "", "another team's cost centre"
     return team, expected, ""
+
+
+def settle_operator(organisation: Organisation, team: str, operator: str, day: date) -> Operator:
+    """Who else than the consumer `team` operated a call, with its cost centre on that day (rule A5); `OWN_PART` for nobody.
+
+    What the platform operates is its service as ever, and what it uses itself is nobody's charge; a pool's rows are shared
+    out whole.
+    """
+    platform = organisation.platform_team
+    if operator in ("", team, platform) or team == platform or team.startswith(POOL_PREFIX):
+        return OWN_PART
+    known = organisation.teams.get(operator)
+    return Operator(operator, (known.cost_center.at(day) if known is not None else None) or "")
 
 
 def _in_force(rule: Rule, day: date) -> bool:

@@ -30,20 +30,33 @@ from finledger.core.unpriced import Gap
 from finledger.core.usage import TOKEN_BUCKETS
 
 LABELS = ("charge_category", "provider", "service", "sku")
+# whose the usage is does not matter: a provider bills all of it
+IGNORED = (
+    "team", "cost_center", "feature", "action", "workload_type", "requests", "status", "runs", "runs_completed",
+)  # fmt: skip
 NO_SKU = "(no SKU)"
 PER_MILLION = -6
+_MEASURES = {"gpu_sku": "gpu_hours", "egress_sku": "egress_gb"}
 Key = tuple[str, str]  # provider, SKU
 
 
 def metering_query(month: Month, organisation: Organisation, books: Sequence[PriceBook]) -> UsageQuery:
-    """What an engine is asked for `meter`: provider and SKU beside the ordinary keys, cut where rates or models change."""
+    """What an engine is asked for `meter`: source, model and SKUs, cut where rates or models change; and no more than that and
+    what the rules look at that say which model it is.
+    """
     rules = _model_rules(organisation)
     changes = {
         *change_dates(books),
         *(day for rule in rules for day in (rule.start, rule.until) if day is not None),
     }
     cuts = intervals(month, organisation.timezone, changes)
-    return UsageQuery(organisation.currency, cuts, tuple(sorted({*LABELS, *rule_labels(rules)})))
+    looked_at = {name for rule in rules for name in rule.when}
+    return UsageQuery(
+        organisation.currency,
+        cuts,
+        labels=tuple(sorted({*LABELS, *rule_labels(rules)})),
+        ignored=tuple(name for name in IGNORED if name not in looked_at),
+    )
 
 
 def meter(
@@ -58,20 +71,54 @@ def meter(
     Amounts in another currency are summed exactly and converted by the rate of the month's last day, at which an accrual is
     booked (M6). What has no rate, no currency rate or no provider is an error (P2), unless the provider sends no invoice.
     """
+    run, problems = _run(month, groups, organisation, books)
+    with localcontext(EXACT):
+        metered = [_metered(key, found, run, rates) for key, found in sorted(run.found.items())]
+    return Outcome(tuple(each for each in metered if _is_anything(each)), (*problems, *run.problems()))
+
+
+def metered_parts(
+    month: Month, groups: Iterable[UsageGroup], organisation: Organisation, books: Sequence[PriceBook]
+) -> dict[Key, tuple[MeteredPart, ...]]:
+    """What each of the groups brings to which SKU, by the very mapping that meters them."""
+    run, _ = _run(month, groups, organisation, books)
+    return {key: tuple(found.parts) for key, found in sorted(run.found.items())}
+
+
+def _run(
+    month: Month, groups: Iterable[UsageGroup], organisation: Organisation, books: Sequence[PriceBook]
+) -> tuple[_Metering, tuple[Problem, ...]]:
     asked = metering_query(month, organisation, books)
     # every row is looked at, whatever its source's role is, and only for the model that it is of
     plain = replace(organisation, sources={}, rules=_model_rules(organisation))
     owned = own(groups, plain, asked.intervals)
-    run = _Metering(month, organisation, books)
+    run = _Metering(month, organisation, books, asked)
     with localcontext(EXACT):
         for group in owned.rows:
             run.add(group)
-        metered = [_metered(key, found, run, rates) for key, found in sorted(run.found.items())]
-    return Outcome(tuple(each for each in metered if _is_anything(each)), (*owned.problems, *run.problems()))
+    return run, owned.problems
 
 
 def _model_rules(organisation: Organisation) -> tuple[Rule, ...]:
     return tuple(rule for rule in organisation.rules if "model" in rule.set)
+
+
+@dataclass(frozen=True, slots=True)
+class MeteredPart:
+    """What a group of rows brings to a SKU: the sum of one measure of its rows, and what that costs in `currency` ("" = the books').
+
+    `rate`: the contracted one, of a unit (of 1,000,000 tokens), where the price book says it, at `where`; None where the rows
+    were billed. `reported`: the provider's own view of the same use, which costs nothing more.
+    """
+
+    group: OwnedGroup
+    measure: str
+    counted: Decimal
+    cost: Decimal
+    rate: Decimal | None = None
+    where: SourceRef | None = None
+    currency: str = ""
+    reported: bool = False
 
 
 @dataclass(slots=True)
@@ -85,6 +132,7 @@ class _Sums:
     quantity: Decimal | None = Decimal(0)
     unit: str = ""
     first: OwnedGroup | None = None
+    parts: list[MeteredPart] = field(default_factory=list)
 
     def count(self, quantity: Decimal | None, unit: str) -> None:
         """Quantities of different units, or beside one that nobody stated, are none."""
@@ -96,8 +144,9 @@ class _Sums:
 class _Metering:
     """Sums a month's usage by provider and SKU, and collects what cannot be metered."""
 
-    def __init__(self, month: Month, organisation: Organisation, books: Sequence[PriceBook]) -> None:
+    def __init__(self, month: Month, organisation: Organisation, books: Sequence[PriceBook], asked: UsageQuery) -> None:
         self.month, self.organisation, self.books = month, organisation, books
+        self.asked = asked
         self.found: dict[Key, _Sums] = {}
         self.gaps: dict[Gap, tuple[Decimal, OwnedGroup]] = {}
 
@@ -138,6 +187,7 @@ class _Metering:
         found = self.sums_of(group, provider.name, provider.invoiced_as(sku) or provider.metered_as(sku), sku)
         currency = group.group.keys["billed_currency"]
         found.reported[currency] = found.reported.get(currency, Decimal(0)) + billed
+        found.parts.append(MeteredPart(group, "billed_cost", billed, Decimal(0), currency=currency, reported=True))
 
     def tokens(self, group: OwnedGroup, provider: Provider | None, book: PriceBook | None) -> None:
         assert book is not None, "rates are a book's"
@@ -151,8 +201,10 @@ class _Metering:
             elif bucket in rates:
                 sku = provider.metered_as(f"{group.model} {bucket.removesuffix('_tokens')}")
                 found = self.sums_of(group, provider.name, sku)
-                found.cost += (rates[bucket] * count).scaleb(PER_MILLION)
+                cost = (rates[bucket] * count).scaleb(PER_MILLION)
+                found.cost += cost
                 found.count(count, "tokens")
+                found.parts.append(MeteredPart(group, bucket, count, cost, rates[bucket], book.where("models", group.model)))
             elif provider.invoice == "expected":
                 self.gap(unpriced.no_bucket(book, group.model, bucket), count, group)
 
@@ -163,16 +215,23 @@ class _Metering:
         if billed and provider is None:
             self.gap(_no_provider(group), sums["rows"], group)
         elif billed and provider is not None:
-            name, quantity, key, unit = used[0]
-            quantity, unit = _in_unit(book, key, name, quantity, unit)
-            self.add_billed(group, provider, provider.metered_as(name), billed, quantity if len(used) == 1 else None, unit)
+            name, stated, key, unit = used[0]
+            quantity, unit = _in_unit(book, key, name, stated, unit)
+            alone = len(used) == 1
+            self.add_billed(group, provider, provider.metered_as(name), billed, quantity if alone else None, unit)
+            if alone:
+                measured = self.sums_of(group, provider.name, provider.metered_as(name), _own_sku(group))
+                measured.parts.append(MeteredPart(group, _MEASURES[key], stated, Decimal(0)))
         elif provider is not None and provider.name in self.organisation.providers and provider.invoice == "expected":
             for name, quantity, key, unit in used:
                 section = {} if book is None else book.gpu if key == "gpu_sku" else book.egress
                 if name in section:
                     found = self.sums_of(group, provider.name, provider.metered_as(name))
-                    found.cost += section[name].rate * quantity
+                    rate = section[name].rate
+                    found.cost += rate * quantity
                     found.count(*_in_unit(book, key, name, quantity, unit))
+                    where = None if book is None else book.where("gpu" if key == "gpu_sku" else "egress", name)
+                    found.parts.append(MeteredPart(group, _MEASURES[key], quantity, rate * quantity, rate, where))
                 elif quantity:
                     kind = "gpu" if key == "gpu_sku" else "egress"
                     missing = unpriced.no_book(str(group.day)) if book is None else unpriced.no_sku(book, kind, name, unit)
@@ -198,6 +257,7 @@ class _Metering:
         currency = group.group.keys["billed_currency"]
         found.billed[currency] = found.billed.get(currency, Decimal(0)) + billed
         found.count(quantity, unit)
+        found.parts.append(MeteredPart(group, "billed_cost", billed, billed, currency=currency))
 
     def sums_of(self, group: OwnedGroup, provider: str, sku: str, own_sku: str = "") -> _Sums:
         category = category_of(group.group.labels["charge_category"]) if own_sku else "usage"
@@ -218,7 +278,7 @@ class _Metering:
                 f"{gap.why} ({gap.unit}: {quantity.normalize():f})",
                 gap.source,
                 remedy=gap.remedy,
-                rows=tuple(first.group.keys.items()),
+                rows=tuple((key, value) for key, value in first.group.keys.items() if key not in self.asked.ignored),
                 interval=first.group.interval,
             )
             for gap, (quantity, first) in ordered

@@ -28,6 +28,7 @@ from finledger.core.provider import Provider
 Stage = Literal["showback", "allocation", "chargeback", "optimisation"]
 STAGES: tuple[Stage, ...] = ("showback", "allocation", "chargeback", "optimisation")
 Funding = Literal["consumer", "shared", "platform"]
+DocumentKind = Literal["invoice", "statement", "credit_note", "debit_note"]
 MONEY_MOVES: frozenset[str] = frozenset({"chargeback", "optimisation"})
 UNALLOCATED = "(unallocated)"
 POOL_PREFIX = "pool:"
@@ -119,6 +120,7 @@ class Source:
     inclusive: bool = False
 
 
+CompoundCalls = Literal["root_pays", "owner_pays"]
 AccountType = Literal["Assets", "Liabilities", "Equity", "Income", "Expenses"]
 
 
@@ -154,6 +156,9 @@ class Organisation:
     source: SourceRef | None = None
     providers: Mapping[str, Provider] = field(default_factory=dict)
     fund_presentation: Literal["liability", "pnl_contra"] = "liability"
+    compound_calls: CompoundCalls = "root_pays"
+    respond_days: int = 5  # of a dispute (L4), in calendar days from its opening
+    resolve_days: int = 20
 
     def role(self, source: str) -> str:
         found = self.sources.get(source)
@@ -464,7 +469,8 @@ class UsageQuery:
     """What an engine is asked: how a month's usage is cut by date, and which of its labels the rules need.
 
     Rows in another currency than `currency` are cut by every interval, the rest only by those that are not `rates_only`.
-    `only`: columns with the values that rows have to have in them ("" = empty); no other row is looked at.
+    `only`: columns with the values that rows have to have in them ("" = empty); no other row is looked at. `ignored`: columns
+    that are not looked at, as if they were empty in every row.
     """
 
     currency: str
@@ -472,11 +478,16 @@ class UsageQuery:
     labels: tuple[str, ...] = ()
     group_limit: int = 200_000
     only: tuple[tuple[str, tuple[str, ...]], ...] = ()
+    ignored: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class OwnedGroup:
-    """A group with its labels completed (A9) and its owner settled (A1): a team, the platform, a pool or (unallocated)."""
+    """A group with its labels completed (A9) and its owner settled (A1): a team, the platform, a pool or (unallocated).
+
+    `operator`: who operated the calls, where that is another than who caused them (A5), and its cost centre on that day, ""
+    where the organisation does not know it.
+    """
 
     group: UsageGroup
     day: date
@@ -488,11 +499,13 @@ class OwnedGroup:
     model: str
     rules: tuple[tuple[str, int], ...] = ()
     reason: str = ""
+    operator: str = ""
+    operator_cost_center: str = ""
 
 
 LineKind = Literal[
     "action", "gpu", "gpu_idle", "egress", "passthrough", "seat", "shared", "coverage_premium", "freshness_premium",
-    "coverage_credit", "buffer_draw", "buffer_repayment", "adjustment",
+    "coverage_credit", "buffer_draw", "buffer_repayment", "adjustment", "buffer_true_up", "buffer_rebate",
 ]  # fmt: skip
 Component = str
 
@@ -510,7 +523,7 @@ class LineKey(NamedTuple):
     price_version: str
     service_month: Month
     posting_month: Month
-    credit: str = ""  # of an adjustment: the credit that it belongs to (L4), C-2026-0001
+    credit: str = ""  # what a line on a note belongs to: its credit (L4), C-2026-0001, or the quarter it settles (B4)
 
     @property
     def line_id(self) -> str:
@@ -521,6 +534,16 @@ class LineKey(NamedTuple):
         return "L" + hashlib.sha256("\x1f".join(words).encode()).hexdigest()[:15]
 
 
+class Operator(NamedTuple):
+    """Who operated a part of a line, and its cost centre on that day: "" where the organisation does not know it (A5)."""
+
+    team: str
+    cost_center: str
+
+
+OWN_PART = Operator("", "")  # sorts first, so that an exact tie is the consumer's
+
+
 @dataclass(frozen=True, slots=True)
 class RatedLine:
     """Usage of one line with its exact, unrounded price (rules P3, P4).
@@ -529,6 +552,8 @@ class RatedLine:
     tokens cost at the book's rates (X3), None where the book has no rate for the model; `base` the whole line's base cost
     of an action, before the stack; `provider_cost` what the provider
     billed for the rows, None where not every row with tokens says so. `failed` counts the actions whose status says so.
+    `operators`: the weights, in proportion to the price, of what others than the consumer operated, and of the consumer's own
+    part as `OWN_PART` (A5); empty where nobody else operated any of it.
     """
 
     key: LineKey
@@ -544,6 +569,7 @@ class RatedLine:
     rules: tuple[tuple[str, int], ...] = ()
     base: Decimal | None = None
     provider_cost: Decimal | None = None
+    operators: Mapping[Operator, Decimal] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -576,9 +602,20 @@ class Allocation:
     disclosed: bool
 
 
+class Operated(NamedTuple):
+    """What of a line's amount another team than the consumer operated (A5). `cost_center` as on `Operator`."""
+
+    team: str
+    cost_center: str
+    amount: Money
+
+
 @dataclass(frozen=True, slots=True)
 class ChargeLine:
-    """The first rounded amount. `components` sum to `amount`; zero components are left out (rules M2, C1)."""
+    """The first rounded amount. `components` sum to `amount`; zero components are left out (rules M2, C1).
+
+    `operators`: what of the amount others operated, sorted by them; the rest the consumer did itself (A5).
+    """
 
     key: LineKey
     stage: str
@@ -592,6 +629,7 @@ class ChargeLine:
     failed: int = 0
     tokens: Mapping[str, int] = field(default_factory=dict)
     rules: tuple[tuple[str, int], ...] = ()
+    operators: tuple[Operated, ...] = ()
 
     line_id: str = field(init=False)
 
@@ -804,18 +842,27 @@ class JournalEntry:
         return sum(posting.amount.minor for posting in self.postings if posting.amount.minor > 0)
 
 
+class Seal(NamedTuple):
+    """The close that a document is part of: its number, and its root, the hash that all that was closed hangs on (L2)."""
+
+    close: int
+    root: str
+
+
 @dataclass(frozen=True, slots=True)
 class Invoice:
     """One team's document for a month: an invoice where its stage moves money, a pro-forma statement where not (A3).
 
-    `number` is gapless per entity, series and year for invoices (L5); a statement's is made from month and team.
+    A credit or debit note is posted in `month` and corrects `original`, a document of one of the `service_months` (L3, L4).
+    `number` is gapless per entity, series and year for invoices and notes (L5); a statement's is made from month and team.
     `lines` are sorted by feature and item; `components` are the total's subtotals. The terms are those of the book in force
     at the month's first instant; a premium can be recovered up to `quarter_end`; `credited` names the months whose premium a
-    feature got back. `eval_share`, `subsidies` and `central` are of all teams: memos, no part of the total.
+    feature got back. `eval_share`, `subsidies` and `central` are of all teams: memos, no part of the total. `seal`: None while
+    the month is open. `held`: the lines under dispute, as (line id, "D-2026-0001: reason").
     """
 
     number: str
-    kind: Literal["invoice", "statement"]
+    kind: DocumentKind
     team: str
     stage: Stage
     adopted: bool
@@ -846,6 +893,11 @@ class Invoice:
     subsidies: tuple[PlatformCost, ...] = ()
     central: tuple[Central, ...] = ()
     issuer_entity: str = ""
+    original: str = ""
+    service_months: tuple[Month, ...] = ()
+    reason: str = ""
+    seal: Seal | None = None
+    held: tuple[tuple[str, str], ...] = ()
 
     def __post_init__(self) -> None:
         if total((line.amount for line in self.lines), self.currency) != self.total:
@@ -856,6 +908,10 @@ class Invoice:
     @property
     def variance(self) -> Money | None:
         return None if self.budget is None else self.total - self.budget
+
+    @property
+    def is_note(self) -> bool:
+        return self.kind in ("credit_note", "debit_note")
 
 
 @dataclass(frozen=True, slots=True)

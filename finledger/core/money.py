@@ -222,15 +222,25 @@ def rounded_parts(exact: Mapping[K, Number], currency: str, rounding: Rounding) 
     >>> [str(part) for part in parts.values()]
     ['0.33', '0.33', '0.34']
     """
+    return parts_of(rounded(sum((Fraction(amount) for amount in exact.values()), Fraction(0)), currency, rounding), exact)
+
+
+def parts_of(whole: Money, exact: Mapping[K, Number]) -> dict[K, Money]:
+    """`whole` as the amounts that it was made from, as `rounded_parts` does; what they lack of it by more than a unit each
+    goes round among them.
+
+    >>> [str(part) for part in parts_of(Money(100, "USD"), {"a": Decimal("0.333"), "b": Decimal("0.666")}).values()]
+    ['0.33', '0.67']
+    """
     keys = sorted(exact)
-    units = {key: Fraction(exact[key]) * 10 ** minor_digits(currency) for key in keys}
+    units = {key: Fraction(exact[key]) * 10 ** minor_digits(whole.currency) for key in keys}
     parts = {key: int(unit) for key, unit in units.items()}
-    whole = rounded(sum((Fraction(amount) for amount in exact.values()), Fraction(0)), currency, rounding).minor
-    left = whole - sum(parts.values())
+    left = whole.minor - sum(parts.values())
     sign = 1 if left > 0 else -1
-    for key in sorted(keys, key=lambda key: sign * (parts[key] - units[key]))[: abs(left)]:
-        parts[key] += sign
-    return {key: Money(minor, currency) for key, minor in parts.items()}
+    in_turn = sorted(keys, key=lambda key: sign * (parts[key] - units[key]))
+    for number in range(abs(left)):
+        parts[in_turn[number % len(in_turn)]] += sign
+    return {key: Money(minor, whole.currency) for key, minor in parts.items()}
 
 
 def _whole_ratios(weights: Sequence[Number]) -> list[int]:

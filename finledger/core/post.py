@@ -4,13 +4,17 @@ A line of 11.12 with components base 9.30, overhead 1.35, registry 0.05 and buff
 cost centre is debited 11.12 in all, the platform's credited 9.30 as recovery of usage, 1.35 as recovery of overhead, 0.05
 to the registry reserve and 0.42 to the buffer fund. A negative component (a credit, a draw) is the same pair with the signs
 turned round. Only teams whose stage moves money post (rule A3); what nobody owns stays with the platform.
+
+Between legal entities each pair becomes two, one in the books of each (rule L6): the consumer's expense is owed to the
+platform's entity, which has it as a receivable, and its recovery as intercompany income. One entry holds both, and balances
+in each entity; over both of them receivable and payable cancel out. The reserves and the fund stay what they are.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from finledger.core.accounts import DEFAULT_ACCOUNTS
+from finledger.core.accounts import accounts_of, missing_between_entities
 from finledger.core.model import (
     MONEY_MOVES,
     UNALLOCATED,
@@ -48,14 +52,19 @@ ACCOUNTS_OF: dict[Component, tuple[str, str]] = {
     "buffer_rebate": ("ai_service_expense", "buffer_fund"),
 }
 
-EntryKey = tuple[Month, str, str]
+# Rule L6: credited to another entity, these are intercompany income.
+RECOVERIES = frozenset({"recovery_of_usage", "recovery_of_overhead"})
+
+CREDIT = "credit"
+EntryKey = tuple[Month, str, str, str]  # service month, team, cost centre, and what it is about: "" or CREDIT
 
 
 def post(lines: Sequence[ChargeLine], organisation: Organisation, month: Month) -> Outcome[tuple[JournalEntry, ...]]:
-    """One entry for each (service month, team, cost centre) of the month's lines that move money, sorted by these.
+    """One entry for each service month, team and cost centre of the month's lines that move money, sorted by these.
 
-    Teams of another legal entity than the platform's are `intercompany-accounts-missing`, all at once (rule L6). A line of
-    another posting month, a team the organisation does not know or a component without accounts is a bug and raises.
+    Lines of kind "adjustment", which credit a disputed line (L4), have an entry beside that. Teams of another legal entity
+    than the platform's are `intercompany-accounts-missing`, all at once, while the accounts are not configured (rule L6). A
+    line of another posting month, a team the organisation does not know or a component without accounts is a bug and raises.
     """
     sums: dict[EntryKey, dict[Component, Money]] = {}
     for line in lines:
@@ -64,17 +73,18 @@ def post(lines: Sequence[ChargeLine], organisation: Organisation, month: Month) 
         key = line.key
         if key.posting_month != month:
             raise ValueError(f"{line.line_id} belongs to {key.posting_month}, not to {month}")
-        entry = sums.setdefault((key.service_month, key.team, key.cost_center), {})
+        about = CREDIT if key.kind == "adjustment" else ""
+        entry = sums.setdefault((key.service_month, key.team, key.cost_center, about), {})
         for component, amount in line.components:
             if component not in ACCOUNTS_OF:
                 raise KeyError(f"rule L1 names no accounts for component {component!r}")
             entry[component] = entry[component] + amount if component in entry else amount
-    strangers = _of_other_entities({team for _, team, _ in sums}, organisation)
-    accounts = {**DEFAULT_ACCOUNTS, **organisation.accounts}
+    strangers = _refused_strangers({key[1] for key in sums}, organisation)
+    accounts = accounts_of(organisation)
     entries = tuple(
         _entry(key, postings, organisation, month)
         for key in sorted(sums)
-        if key[1] not in strangers and (postings := _postings(sums[key], key[2], organisation, accounts))
+        if key[1] not in strangers and (postings := _postings(sums[key], key[1], key[2], organisation, accounts))
     )
     return Outcome(entries, tuple(_intercompany_problem(strangers[name], organisation) for name in sorted(strangers)))
 
@@ -89,7 +99,7 @@ def post_quarter(end: QuarterEnd, organisation: Organisation) -> Outcome[tuple[J
     does not name any more is `quarter-unknown-team`: there is no cost centre to settle with.
     """
     last = end.quarter.months(organisation.fiscal_year_start)[-1]
-    accounts = {**DEFAULT_ACCOUNTS, **organisation.accounts}
+    accounts = accounts_of(organisation)
     sums: dict[str, dict[Component, Money]] = {}
     for component, team, amount in (
         *(("buffer_true_up", each.team, each.amount) for each in end.true_ups),
@@ -98,11 +108,11 @@ def post_quarter(end: QuarterEnd, organisation: Organisation) -> Outcome[tuple[J
         entry = sums.setdefault(team, {})
         entry[component] = entry[component] + amount if component in entry else amount
     gone = sorted(set(sums) - organisation.teams.keys())
-    strangers = _of_other_entities(set(sums) - set(gone), organisation)
+    strangers = _refused_strangers(set(sums) - set(gone), organisation)
     entries = []
     for team in sorted(set(sums) - set(strangers) - set(gone)):
         cost_center = organisation.teams[team].cost_center.at(last.last_day) or ""
-        postings = _postings(sums[team], cost_center, organisation, accounts)
+        postings = _postings(sums[team], team, cost_center, organisation, accounts)
         if postings:
             memo = f"Bursting buffer of {team}, settled for {end.quarter}"
             entries.append(_quarter_entry(end.quarter, last, team, cost_center, memo, postings, organisation))
@@ -145,17 +155,21 @@ def _quarter_entry(
     )
 
 
-def entry_id(month: Month, service_month: Month, team: str, cost_center: str) -> str:
+def entry_id(month: Month, service_month: Month, team: str, cost_center: str, about: str = "") -> str:
     """A name made of what the entry is for, the same in every run (rule L5).
 
     >>> entry_id(Month(2026, 7), Month(2026, 7), "search", "cc-4815")
     '2026-07/search/cc-4815'
     >>> entry_id(Month(2026, 8), Month(2026, 7), "search", "cc-4815")
     '2026-08/search/cc-4815/2026-07'
+    >>> entry_id(Month(2026, 8), Month(2026, 7), "search", "cc-4815", "credit")
+    '2026-08/search/cc-4815/2026-07/credit'
     """
     parts = [str(month), _id_part(team), _id_part(cost_center)]
     if service_month != month:
         parts.append(str(service_month))
+    if about:
+        parts.append(about)
     return "/".join(parts)
 
 
@@ -167,13 +181,17 @@ def _moves_money(line: ChargeLine) -> bool:
     return line.stage in MONEY_MOVES and line.key.team != UNALLOCATED
 
 
-def _entity_of(team: Team, organisation: Organisation) -> str:
-    return team.entity or organisation.platform_entity
+def other_entity(team: Team, organisation: Organisation) -> str:
+    """The team's legal entity where it is another than the platform's, else ""."""
+    return team.entity if team.entity != organisation.platform_entity else ""
 
 
-def _of_other_entities(names: set[str], organisation: Organisation) -> dict[str, Team]:
+def _refused_strangers(names: set[str], organisation: Organisation) -> dict[str, Team]:
+    """Teams that cannot be posted: of another entity, with no accounts to post between entities (rule L6)."""
+    if not missing_between_entities(organisation):
+        return {}
     teams = {name: organisation.teams[name] for name in names}
-    return {name: team for name, team in teams.items() if _entity_of(team, organisation) != organisation.platform_entity}
+    return {name: team for name, team in teams.items() if other_entity(team, organisation)}
 
 
 def _unknown_team(name: str, quarter: Quarter, organisation: Organisation) -> Problem:
@@ -186,41 +204,60 @@ def _unknown_team(name: str, quarter: Quarter, organisation: Organisation) -> Pr
 
 
 def _intercompany_problem(team: Team, organisation: Organisation) -> Problem:
-    home = organisation.platform_entity or "none"
+    home, missing = organisation.platform_entity or "none", missing_between_entities(organisation)
     return Problem(
         code="intercompany-accounts-missing",
-        message=f"team {team.name} is of entity {team.entity}, the platform of {home}: intercompany accounts are missing",
+        message=(
+            f"team {team.name} is of entity {team.entity}, the platform of {home}: to post between them, "
+            f"{', '.join(missing)} {'is' if len(missing) == 1 else 'are'} missing"
+        ),
         source=team.source,
         excerpt=f"entity: {team.entity}",
         remedy=(
-            "a charge between legal entities is not posted as if inside one: take `entity` off the team if it belongs to "
-            "the platform's entity, or keep the team at showback or allocation until intercompany accounts are configured"
+            f"add {'it' if len(missing) == 1 else 'them'} to finledger.yaml; or take `entity` off "
+            "the team if it belongs to the platform's entity; or keep the team at showback or allocation until then"
         ),
     )
 
 
 def _postings(
-    sums: Mapping[Component, Money], cost_center: str, organisation: Organisation, accounts: Mapping[str, Account]
+    sums: Mapping[Component, Money],
+    team: str,
+    cost_center: str,
+    organisation: Organisation,
+    accounts: Mapping[str, Account],
 ) -> tuple[Posting, ...]:
+    """A pair for each component; two where the team is of another entity, whose name stands at what it owes and is owed."""
+    entity, home = other_entity(organisation.teams[team], organisation), organisation.platform_cost_center
     postings: list[Posting] = []
     for component, (debit, credit) in ACCOUNTS_OF.items():
         amount = sums.get(component)
-        if amount:
-            postings.append(Posting(accounts[debit], cost_center, amount, component))
-            postings.append(Posting(accounts[credit], organisation.platform_cost_center, -amount, component))
+        if not amount:
+            continue
+        postings.append(Posting(accounts[debit], cost_center, amount, component, entity))
+        if entity:
+            owed_to = organisation.platform_entity
+            postings.append(Posting(accounts["intercompany_payable"], owed_to, -amount, component, entity))
+            postings.append(Posting(accounts["intercompany_receivable"], entity, amount, component))
+            credit = "intercompany_income" if credit in RECOVERIES else credit
+        postings.append(Posting(accounts[credit], home, -amount, component))
     return tuple(postings)
 
 
 def _entry(key: EntryKey, postings: tuple[Posting, ...], organisation: Organisation, month: Month) -> JournalEntry:
-    service_month, team, cost_center = key
-    late = "" if service_month == month else f" posted in {month}"
+    service_month, team, cost_center, about = key
+    memo = f"AI services of {team} in {service_month}"
+    if about == CREDIT:
+        memo = f"AI services of {team}, credit for {service_month}"
+    elif service_month != month:
+        memo = f"AI services of {team}, correction of {service_month}"
     return JournalEntry(
-        entry_id=entry_id(month, service_month, team, cost_center),
+        entry_id=entry_id(month, service_month, team, cost_center, about),
         posting_date=month.last_day,
         posting_month=month,
         service_month=service_month,
         team=team,
         entity=organisation.platform_entity,
-        memo=f"AI services of {team} in {service_month}{late}",
+        memo=memo,
         postings=postings,
     )

@@ -14,16 +14,15 @@ be read by class; credits, taxes and fees are provider expense, differences of c
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import date
 
-from finledger.core.accounts import DEFAULT_ACCOUNTS
+from finledger.core.accounts import accounts_of
 from finledger.core.differences import UNCLASSIFIED
 from finledger.core.model import JournalEntry, Organisation, Posting
 from finledger.core.money import Money
 from finledger.core.period import Month
-from finledger.core.problem import Outcome
-from finledger.core.provider import DIFFERENCES, Accrual, Metered, ProviderLine, SkuReconciliation
-from finledger.core.reconcile import Terms, reconcile
+from finledger.core.provider import DIFFERENCES, Accrual, SkuReconciliation
 
 ACCOUNT_OF = {"credit_tax_fee": "provider_expense", "currency": "conversion_difference"}  # the others: provider_variance
 Sums = dict[str, int]  # by component, in minor units: debit positive
@@ -52,62 +51,73 @@ def _accruals(
     return tuple(entries)
 
 
-def post_invoice(
-    arrived: Sequence[ProviderLine],
-    known: Sequence[ProviderLine],
-    metered: Sequence[Metered],
-    terms: Terms,
-    posting_date: date,
-    organisation: Organisation,
-) -> Outcome[tuple[JournalEntry, ...]]:
-    """The entries of one invoice that arrives: one for each of its service months; their payables add up to the invoice.
+@dataclass(frozen=True, slots=True)
+class Bill:
+    """An invoice that is posted: its number, "" for costs that a provider reports without one, the day that it is posted on,
+    and what of it is for the service month."""
 
-    `known`: the lines of the invoices that are posted already. `metered`: of all the service months of either.
-    """
-    months = sorted({line.service_month for line in (*arrived, *known)})
-    before: list[SkuReconciliation] = []
-    after: list[SkuReconciliation] = []
-    for month in months:
-        for found, lines in ((before, known), (after, (*known, *arrived))):
-            outcome = reconcile(month, metered, lines, terms)
-            if outcome.errors:
-                return Outcome((), outcome.problems)
-            found += outcome.rows
-    names = sorted({(line.provider, line.invoice) for line in arrived})
-    title = ", ".join(f"{invoice} of {provider}" for provider, invoice in names)
-    number = "+".join(invoice for _, invoice in names)
-    return Outcome(post_change(before, after, number, title, posting_date, organisation))
+    number: str
+    day: date
+    amount: Money
+
+
+Bills = Mapping[tuple[str, Month], Sequence[Bill]]  # by provider and service month
 
 
 def post_change(
     before: Iterable[SkuReconciliation],
     after: Iterable[SkuReconciliation],
-    number: str,
-    title: str,
-    posting_date: date,
+    bills: Bills,
+    otherwise: date,
     organisation: Organisation,
 ) -> tuple[JournalEntry, ...]:
-    """What has to be posted for a comparison to become another, by provider and service month: an invoice more, late usage.
+    """What has to be posted for a comparison to become another, by provider and service month: invoices more, late usage.
 
-    What is unclassified is posted as such, so that the payable is right; a month with some does not close (X1).
+    `bills`: what made the change, the newest last; where nothing did but usage, it is posted `otherwise`. Of several, each but
+    the newest is expense as it stands, and the newest takes what then differs from metering: so that every payable is its
+    invoice, and no variance comes and goes between two invoices of one day. What is unclassified is posted as such, so that
+    the payable is right; a month with some does not close (X1).
     """
     sums: dict[tuple[str, Month], Sums] = {}
     for sign, rows in ((-1, before), (1, after)):
         for row in rows:
             changes = sums.setdefault((row.provider, row.service_month), {})
-            for component, amount in _components(row):
+            for component, amount in components_of(row):
                 changes[component] = changes.get(component, 0) + sign * amount.minor
-    memo = f"Invoice {title}"
-    return tuple(
-        _entry(
-            posting_date, provider, month, f"invoice/{_id_part(number)}", f"{memo}, use of {month}", changes, organisation
-        )
-        for (provider, month), changes in sorted(sums.items())
-        if any(changes.values())
-    )
+    entries = []
+    for provider, month in sorted({*sums, *bills}):
+        changes, own = sums.get((provider, month), {}), bills.get((provider, month), ())
+        entries += _change(provider, month, changes, own, otherwise, organisation)
+    return tuple(entries)
 
 
-def _components(row: SkuReconciliation) -> Iterable[tuple[str, Money]]:
+def _change(
+    provider: str, month: Month, changes: Sums, bills: Sequence[Bill], otherwise: date, organisation: Organisation
+) -> list[JournalEntry]:
+    entries = []
+    for bill in bills[:-1]:
+        plain = {"provider_expense": bill.amount.minor, "provider_payable": -bill.amount.minor}
+        changes = {key: changes.get(key, 0) - plain.get(key, 0) for key in {**changes, **plain}}
+        if bill.amount:
+            entries.append(_entry(bill.day, provider, month, *_named(bill, provider, month), plain, organisation))
+    if bills and any(changes.values()):
+        last = bills[-1]
+        entries.append(_entry(last.day, provider, month, *_named(last, provider, month), changes, organisation))
+    elif any(changes.values()):
+        memo = f"Use of {provider} in {month} metered since its invoice was posted"
+        entries.append(_entry(otherwise, provider, month, "usage", memo, changes, organisation))
+    return entries
+
+
+def _named(bill: Bill, provider: str, month: Month) -> tuple[str, str]:
+    """What an entry is called, and its memo."""
+    if not bill.number:
+        return "costs", f"Costs as {provider} reports them, use of {month}"
+    return f"invoice/{_id_part(bill.number)}", f"Invoice {bill.number} of {provider}, use of {month}"
+
+
+def components_of(row: SkuReconciliation) -> Iterable[tuple[str, Money]]:
+    """What a comparison posts, debit positive: metered cost and every difference, to what was invoiced."""
     yield "provider_expense", row.metered
     yield from row.classes.items()
     yield UNCLASSIFIED, row.unclassified
@@ -120,7 +130,7 @@ _ORDER = ("provider_expense", *DIFFERENCES, UNCLASSIFIED, "accrued_provider_cost
 def _entry(
     day: date, provider: str, service_month: Month, kind: str, memo: str, sums: Mapping[str, int], organisation: Organisation
 ) -> JournalEntry:
-    accounts = {**DEFAULT_ACCOUNTS, **organisation.accounts}
+    accounts = accounts_of(organisation)
     month = Month(day.year, day.month)
     postings = []
     for component in _ORDER:

@@ -7,14 +7,26 @@ price book does not price is a problem that says which line to add: never nothin
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from fractions import Fraction
 from typing import NamedTuple
 
 from finledger.core import unpriced
 from finledger.core.currency import CurrencyRate, rate_at
-from finledger.core.model import UNALLOCATED, Funding, LineKey, Organisation, OwnedGroup, PriceBook, RatedLine, Sku, Uplift
+from finledger.core.model import (
+    OWN_PART,
+    UNALLOCATED,
+    Funding,
+    LineKey,
+    Operator,
+    Organisation,
+    OwnedGroup,
+    PriceBook,
+    RatedLine,
+    Sku,
+    Uplift,
+)
 from finledger.core.money import rounded_places
 from finledger.core.operating import billed_action, billed_uplift
 from finledger.core.period import Month
@@ -30,6 +42,14 @@ METERS = (("action", "action", "calls"), ("gpu", "gpu_sku", "gpu_hours"), ("egre
 
 
 @dataclass(slots=True)
+class _Part:
+    """What somebody else than the consumer operated of a line (A5)."""
+
+    quantity: Decimal = Decimal(0)
+    tokens: dict[str, int] = field(default_factory=lambda: dict.fromkeys(TOKEN_BUCKETS, 0))
+
+
+@dataclass(slots=True)
 class _Line:
     """What is summed for one line before it is priced. `book` is None for what is charged at the provider's cost."""
 
@@ -39,6 +59,7 @@ class _Line:
     tokens: dict[str, int] = field(default_factory=lambda: dict.fromkeys(TOKEN_BUCKETS, 0))
     provider_cost: Decimal | None = Decimal(0)
     rules: set[tuple[str, int]] = field(default_factory=set)
+    operated: dict[Operator, _Part] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,6 +142,8 @@ def _add(group: OwnedGroup, pricing: Pricing, lines: dict[LineKey, _Line], gaps:
         line = lines.setdefault(each.key, _Line(each.book))
         line.rules.update(group.rules)
         line.quantity += each.quantity
+        if group.operator and each.key.team != UNALLOCATED:
+            _add_operated(line, group, each)
         if each.key.kind == "action":
             sums = group.group.sums
             line.failed += int(sums["failed_calls"])
@@ -129,6 +152,14 @@ def _add(group: OwnedGroup, pricing: Pricing, lines: dict[LineKey, _Line], gaps:
             alone = len(brought) + len(missing) == 1  # a row with another meter does not say what its tokens cost
             cost = _provider_cost(group, pricing) if alone else None
             line.provider_cost = None if cost is None or line.provider_cost is None else line.provider_cost + cost
+
+
+def _add_operated(line: _Line, group: OwnedGroup, brought: Brought) -> None:
+    part = line.operated.setdefault(Operator(group.operator, group.operator_cost_center), _Part())
+    part.quantity += brought.quantity
+    if brought.key.kind == "action":
+        for bucket in TOKEN_BUCKETS:
+            part.tokens[bucket] += int(group.group.sums[bucket])
 
 
 def _item(group: OwnedGroup, kind: str, key: str) -> str:
@@ -257,7 +288,9 @@ def _price_metered(key: LineKey, line: _Line, funding: Funding, book: PriceBook,
     exact = sum(weights.values(), Decimal(0))
     calls = Fraction(line.quantity) or Fraction(1)
     unit_price = rounded_places(Fraction(exact) / calls, UNIT_PRICE_PLACES)
-    return _rated(key, line, "action", unit_price, exact, weights, funding, base=base)
+    costs = {who: token_cost(part.tokens, book, key.model) or Decimal(0) for who, part in line.operated.items()}
+    rated = _rated(key, line, "action", unit_price, exact, weights, funding, base=base)
+    return replace(rated, operators=_shares(base, costs))
 
 
 def _price_sku(key: LineKey, line: _Line, sku: Sku, uplift: Uplift) -> RatedLine:
@@ -292,7 +325,13 @@ def _rated(
         rules=tuple(sorted(line.rules)),
         base=base,
         provider_cost=line.provider_cost if key.kind == "action" else None,
+        operators=_shares(line.quantity, {who: part.quantity for who, part in line.operated.items()}),
     )
+
+
+def _shares(whole: Decimal, operated: Mapping[Operator, Decimal]) -> dict[Operator, Decimal]:
+    """The parts of `whole` that others operated, and the consumer's own; nothing where it was all its own (A5)."""
+    return {OWN_PART: whole - sum(operated.values(), Decimal(0)), **operated} if operated else {}
 
 
 def _uplifted(component: str, base: Decimal, uplift: Uplift, scope: str) -> dict[str, Decimal]:

@@ -41,7 +41,7 @@ from finledger.core.differences import (
     match_months,
 )
 from finledger.core.model import Organisation
-from finledger.core.money import EXACT, Money, Rounding, minor_digits, rounded_parts, total, zero
+from finledger.core.money import EXACT, Money, Rounding, minor_digits, parts_of, rounded_parts, total, zero
 from finledger.core.period import Month
 from finledger.core.problem import Outcome, Problem, SourceRef
 from finledger.core.provider import (
@@ -56,6 +56,8 @@ from finledger.core.provider import (
     in_our_unit,
     provider_named,
 )
+
+Billed = tuple[str, str, Month]  # provider, invoice, service month
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,9 +78,26 @@ class Terms:
         return provider_named(self.providers.values(), name) or Provider(name)
 
 
+@dataclass(frozen=True, slots=True)
+class Compared:
+    """A SKU's comparison with what it was made from: the two sides as they were brought together, the classes unrounded."""
+
+    row: SkuReconciliation
+    cell: Cell
+    exact: Mapping[str, Fraction]
+
+
 def reconcile(
     month: Month, metered: Iterable[Metered], lines: Iterable[ProviderLine], terms: Terms
 ) -> Outcome[tuple[SkuReconciliation, ...]]:
+    """The rows of `compared`."""
+    outcome = compared(month, metered, lines, terms)
+    return Outcome(tuple(each.row for each in outcome.rows), outcome.problems)
+
+
+def compared(
+    month: Month, metered: Iterable[Metered], lines: Iterable[ProviderLine], terms: Terms
+) -> Outcome[tuple[Compared, ...]]:
     """Every SKU of the providers that have invoiced the service month, sorted by provider and SKU.
 
     `lines`: those of every invoice known that has one of this month: whole invoices, whenever they arrived. For timing give
@@ -103,7 +122,7 @@ def reconcile(
         keys = [key for key in sorted(read.cells) if key[2] == month and (key[0], month) in arrived]
         booked = _metered(read.cells, keys, terms)
         found = [_reconciled(key, read.cells[key], booked[key], invoiced.get(key), terms) for key in keys]
-    return Outcome(tuple(each for each in found if each.metered or each.invoiced or each.classes))
+    return Outcome(tuple(each for each in found if each.row.metered or each.row.invoiced or each.row.classes))
 
 
 def awaited(month: Month, metered: Iterable[Metered], lines: Iterable[ProviderLine], terms: Terms) -> tuple[Accrual, ...]:
@@ -196,20 +215,55 @@ def _no_rate(line: ProviderLine, currency: str, day: date) -> Problem:
 # ── to amounts ──────────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
-def _invoiced(cells: Mapping[Key, Cell], terms: Terms) -> dict[Key, Money]:
-    """Each invoice rounded once, and its SKUs so that they add up to it; then by SKU over all invoices.
+def billed(lines: Iterable[ProviderLine], terms: Terms) -> dict[Billed, Money]:
+    """What each invoice is posted with: by provider, number and service month, in the books' currency.
 
-    A provider's rows without an invoice number are no invoice: each of their months is rounded by itself.
+    An invoice is rounded once, and its months so that they add up to it, whatever it is compared with. A provider's rows
+    without a number are no invoice: each of their months is rounded by itself. Amounts without a currency rate are left out.
     """
-    exact: dict[tuple[str, str, Month | None], dict[Key, Fraction]] = {}
-    for key, cell in cells.items():
+    with localcontext(EXACT):
+        sides = _Sides(terms, ())
+        for line in lines:
+            sides.add_line(line)
+        return _billed(sides.cells, terms)
+
+
+def line_amounts(lines: Sequence[ProviderLine], terms: Terms) -> tuple[Money, ...]:
+    """What each of the lines is posted with, so that an invoice's add up to it: of whole invoices, as `billed`."""
+    with localcontext(EXACT):
+        sides = _Sides(terms, ())
+        for line in lines:
+            sides.add_line(line)
+        own = {id(each.line): each.own for cell in sides.cells.values() for each in cell.lines}
+        numbers = [(terms.provider(line.provider).name, line.invoice, line.service_month) for line in lines]
+        found: dict[int, Money] = {}
+        for invoice, whole in _billed(sides.cells, terms).items():
+            found |= parts_of(whole, {place: own[id(lines[place])] for place, of in enumerate(numbers) if of == invoice})
+    return tuple(found[place] for place in range(len(lines)))
+
+
+def _billed(cells: Mapping[Key, Cell], terms: Terms) -> dict[Billed, Money]:
+    exact: dict[tuple[str, str, Month | None], dict[Billed, Fraction]] = {}
+    for (provider, _, month), cell in cells.items():
         for line in cell.lines:
             number = line.line.invoice
-            of_invoice = exact.setdefault((key[0], number, None if number else key[2]), {})
+            key = (provider, number, month)
+            of_invoice = exact.setdefault((provider, number, None if number else month), {})
+            of_invoice[key] = of_invoice.get(key, ZERO) + line.own
+    parts = (rounded_parts(found, terms.currency, terms.rounding) for found in exact.values())
+    return {key: part for found in parts for key, part in found.items()}
+
+
+def _invoiced(cells: Mapping[Key, Cell], terms: Terms) -> dict[Key, Money]:
+    """What of an invoice is for a month, by SKU, so that the SKUs add up to it; then by SKU over all invoices."""
+    exact: dict[Billed, dict[Key, Fraction]] = {}
+    for key, cell in cells.items():
+        for line in cell.lines:
+            of_invoice = exact.setdefault((key[0], line.line.invoice, key[2]), {})
             of_invoice[key] = of_invoice.get(key, ZERO) + line.own
     sums: dict[Key, Money] = {}
-    for parts in exact.values():
-        for key, part in rounded_parts(parts, terms.currency, terms.rounding).items():
+    for invoice, whole in _billed(cells, terms).items():
+        for key, part in parts_of(whole, exact[invoice]).items():
             sums[key] = sums.get(key, zero(terms.currency)) + part
     return sums
 
@@ -223,7 +277,7 @@ def _metered(cells: Mapping[Key, Cell], keys: Iterable[Key], terms: Terms) -> di
     return {key: part for found in parts for key, part in found.items()}
 
 
-def _reconciled(key: Key, cell: Cell, metered: Money, invoiced: Money | None, terms: Terms) -> SkuReconciliation:
+def _reconciled(key: Key, cell: Cell, metered: Money, invoiced: Money | None, terms: Terms) -> Compared:
     provider, sku, month = key
     invoiced = invoiced if invoiced is not None else zero(terms.currency)
     tolerance = terms.provider(provider).tolerance
@@ -234,7 +288,7 @@ def _reconciled(key: Key, cell: Cell, metered: Money, invoiced: Money | None, te
     exact["rounding"] = exact.get("rounding", ZERO) + Fraction((invoiced - metered).amount) - difference
     parts = rounded_parts(exact, terms.currency, terms.rounding)
     quantities = cell.quantities
-    return SkuReconciliation(
+    row = SkuReconciliation(
         provider=provider,
         sku=sku,
         service_month=month,
@@ -249,6 +303,7 @@ def _reconciled(key: Key, cell: Cell, metered: Money, invoiced: Money | None, te
         note=note if parts.get(UNCLASSIFIED) else "",
         lines=tuple(sorted((line.line.source for line in cell.lines if line.line.source), key=_place)),
     )
+    return Compared(row, cell, exact)
 
 
 def _decimal(quantity: Fraction) -> Decimal:

@@ -6,7 +6,7 @@ Python and defines what is right; the others are held equal to it to the last di
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from importlib import import_module
 from pathlib import Path
 from pkgutil import iter_modules
@@ -17,7 +17,7 @@ from finledger.core.model import UsageGroup, UsageQuery
 from finledger.core.problem import Outcome
 
 if TYPE_CHECKING:
-    from finledger.engines._rows import GroupRows
+    from finledger.engines._rows import FirstRow, GroupRows, PartRows
 
 DEFAULT = "duckdb"
 
@@ -44,6 +44,27 @@ def group_rows(
     from finledger.engines import _rows
 
     return _rows.group_rows(parts, query, groups, measures, limit)
+
+
+def first_rows(parts: Sequence[Path], query: UsageQuery, groups: Sequence[UsageGroup], limit: int) -> tuple[FirstRow, ...]:
+    """The first stored rows of the groups; no more is read than it takes to find them."""
+    from finledger.engines import _rows
+
+    return _rows.first_rows(parts, query, groups, limit)
+
+
+def empty_columns(parts: Sequence[Path]) -> frozenset[str]:
+    """The columns that hold nothing in any row, as far as the statistics of the parts say so."""
+    from finledger.engines import duckdb
+
+    return duckdb.empty_columns(parts)
+
+
+def each_row(parts: Sequence[Path], query: UsageQuery, groups: Sequence[UsageGroup], limit: int) -> Iterator[PartRows]:
+    """The stored rows of the groups one after another, part by part."""
+    from finledger.engines import _rows
+
+    return _rows.each_row(parts, query, groups, limit)
 
 
 def engine(name: str) -> Engine:

@@ -5,7 +5,7 @@ A row is of a group when it has the group's keys by the very expressions that gr
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from pathlib import Path
@@ -18,6 +18,7 @@ from finledger.core.usage import GROUP_KEYS, LABELS, NATIVE, TOKEN_BUCKETS
 from finledger.engines._sql import IS_FAILED, interval_sql, only_sql
 
 MEMORY_LIMIT = "700MB"
+BATCH = 20_000
 # What is added up of the rows, by the name of the sum that an engine gives. A row that states one cost only has it for both.
 MEASURES: Mapping[str, str] = {
     "rows": "1",
@@ -31,12 +32,16 @@ MEASURES: Mapping[str, str] = {
 }
 
 
+# A row's file (sha256), its record there, and its columns that hold anything.
+FirstRow = tuple[str, int, Mapping[str, Any]]
+
+
 @dataclass(frozen=True, slots=True)
 class GroupRows:
-    """`sums` by measure over all rows; `first`: each row's file (sha256), its record there, and its columns that hold anything."""
+    """`sums` by measure over all rows, and the first of them."""
 
     sums: Mapping[str, int | Decimal]
-    first: tuple[tuple[str, int, Mapping[str, Any]], ...]
+    first: tuple[FirstRow, ...]
 
 
 def group_rows(
@@ -55,16 +60,36 @@ def group_rows(
         _place(connection, keys, groups)
         sums = ", ".join(f'sum("measured {name}")' for name in measures)
         found = connection.execute(f"SELECT {sums} FROM {_matching(parts, query, keys, measures)}").fetchall()[0]
-        first: list[tuple[str, int, Mapping[str, Any]]] = []
-        for part in parts[1:]:
-            if len(first) < limit:
-                first += _first_rows(connection, (parts[0], part), query, keys, limit - len(first))
-    return GroupRows({name: number or 0 for name, number in zip(measures, found, strict=True)}, tuple(first))
+        first = _first_of_parts(connection, parts, query, keys, limit)
+    return GroupRows({name: number or 0 for name, number in zip(measures, found, strict=True)}, first)
+
+
+def first_rows(parts: Sequence[Path], query: UsageQuery, groups: Sequence[UsageGroup], limit: int) -> tuple[FirstRow, ...]:
+    """The first rows of the groups, as `group_rows` gives them: no more parts are read than it takes."""
+    if not groups or not parts or not limit:
+        return ()
+    keys = _told_apart(groups, query)
+    with duckdb.connect() as connection:
+        connection.execute(f"SET memory_limit = '{MEMORY_LIMIT}'")
+        connection.execute("SET preserve_insertion_order = false")
+        _place(connection, keys, groups)
+        return _first_of_parts(connection, parts, query, keys, limit)
+
+
+def _first_of_parts(
+    connection: duckdb.DuckDBPyConnection, parts: Sequence[Path], query: UsageQuery, keys: Sequence[str], limit: int
+) -> tuple[FirstRow, ...]:
+    first: list[FirstRow] = []
+    for part in parts[1:]:
+        if len(first) < limit:
+            first += _first_rows(connection, (parts[0], part), query, keys, limit - len(first))
+    return tuple(first)
 
 
 def _told_apart(groups: Sequence[UsageGroup], query: UsageQuery) -> tuple[str, ...]:
-    """What a row has to be compared by: every key but those that `query.only` has fixed to one value for them all."""
-    fixed = {
+    """What a row has to be compared by: every key but those that `query.only` has fixed to one value for them all, and those
+    that the groups were made without."""
+    fixed = set(query.ignored) | {
         name for name, values in query.only if len(values) == 1 and all(_key(group, name) == values[0] for group in groups)
     }
     return tuple(name for name in ("interval", *GROUP_KEYS, *query.labels) if name not in fixed)
@@ -84,28 +109,33 @@ def _place(connection: duckdb.DuckDBPyConnection, keys: Sequence[str], groups: S
     )
 
 
-def _matching(parts: Sequence[Path], query: UsageQuery, keys: Sequence[str], measures: Sequence[str]) -> str:
+def _matching(parts: Sequence[Path], query: UsageQuery, keys: Sequence[str], measures: Sequence[str], also: str = "") -> str:
     """The rows of the wanted groups, to be read FROM, with their measures."""
     labels = ", ".join(f'coalesce("{name}", \'\') AS "{name}"' for name in keys if name != "interval")
     same = " AND ".join(f'wanted."{name}" = stored."{name}"' for name in keys)
     values = "".join(f', {MEASURES[name]} AS "measured {name}"' for name in measures)
     where = " AND ".join(["NOT is_aggregate", *only_sql(query)])
-    stored = f"SELECT {interval_sql(query)} AS interval, {labels}{values}, record FROM {_table(parts)} WHERE {where}"
+    stored = f"SELECT {interval_sql(query)} AS interval, {labels}{values}, record{also} FROM {_table(parts)} WHERE {where}"
     return f"({stored}) stored JOIN wanted ON {same}"
 
 
 def _first_rows(
     connection: duckdb.DuckDBPyConnection, parts: Sequence[Path], query: UsageQuery, keys: Sequence[str], limit: int
-) -> list[tuple[str, int, Mapping[str, Any]]]:
+) -> list[FirstRow]:
     """The first rows of one export: their records first, so that the other columns are read for these few only."""
     least = connection.execute(f"SELECT min(record, {limit}) FROM {_matching(parts, query, keys, ())}").fetchall()[0][0]
     if not least:
         return []
+    return _columns_of(connection, parts, sorted(least))
+
+
+def _columns_of(connection: duckdb.DuckDBPyConnection, parts: Sequence[Path], records: Sequence[int]) -> list[FirstRow]:
+    """The columns of these records, which are in order, that hold anything."""
     columns = [column.name for column in NATIVE] + list(LABELS)
     listed = ", ".join(f'"{name}"' for name in ("file_sha256", "record", *columns))
-    records = ", ".join(str(record) for record in least)
+    wanted = f"record BETWEEN {records[0]} AND {records[-1]} AND record IN ({', '.join(map(str, records))})"
     rows = connection.execute(
-        f"SELECT {listed} FROM {_table(parts)} WHERE record IN ({records}) AND NOT is_aggregate ORDER BY record"
+        f"SELECT {listed} FROM {_table(parts)} WHERE {wanted} AND NOT is_aggregate ORDER BY record"
     ).fetchall()
     return [
         (
@@ -115,6 +145,44 @@ def _first_rows(
         )
         for sha256, record, *row in rows
     ]
+
+
+@dataclass(frozen=True, slots=True)
+class PartRows:
+    """The rows of groups in one part of the store, in the order of its export's records: which, and one after another."""
+
+    file_sha256: str
+    records: Sequence[int]
+    rows: Iterator[tuple[int, Mapping[str, Any]]]
+
+
+def each_row(parts: Sequence[Path], query: UsageQuery, groups: Sequence[UsageGroup], limit: int) -> Iterator[PartRows]:
+    """Every row of the groups, up to a limit, a few at a time: the first are those that `group_rows` gives as the first."""
+    if not groups or not parts:
+        return
+    keys = _told_apart(groups, query)
+    with duckdb.connect() as connection:
+        connection.execute(f"SET memory_limit = '{MEMORY_LIMIT}'")
+        _place(connection, keys, groups)
+        for part in parts[1:]:
+            table = (parts[0], part)
+            found = connection.execute(
+                f"SELECT record, file_sha256 FROM {_matching(table, query, keys, (), also=', file_sha256')} "
+                f"ORDER BY record LIMIT {limit}"
+            ).fetchall()
+            if found:
+                records = [int(record) for record, _ in found]
+                limit -= len(records)
+                yield PartRows(str(found[0][1]), records, _rows_of(connection, table, records))
+
+
+def _rows_of(
+    connection: duckdb.DuckDBPyConnection, table: Sequence[Path], records: Sequence[int]
+) -> Iterator[tuple[int, Mapping[str, Any]]]:
+    """The records' columns that hold anything, a batch after another, so that none but a batch is held."""
+    for first in range(0, len(records), BATCH):
+        for _, record, columns in _columns_of(connection, table, records[first : first + BATCH]):
+            yield record, columns
 
 
 def _table(parts: Sequence[Path]) -> str:

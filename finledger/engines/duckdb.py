@@ -25,11 +25,20 @@ def group(parts: Sequence[Path], query: UsageQuery) -> Outcome[tuple[UsageGroup,
         connection.execute(f"SET memory_limit = '{MEMORY_LIMIT}'")
         connection.execute("SET preserve_insertion_order = false")
         table = f"read_parquet({[str(part) for part in parts]!r}, union_by_name = true)"
-        result = connection.execute(group_sql(table, query, _constants(connection, parts)))
+        constants = {**_constants(connection, parts), **dict.fromkeys(query.ignored)}
+        result = connection.execute(group_sql(table, query, constants))
         rows = result.fetchmany(query.group_limit + 1)
         if len(rows) > query.group_limit:
             return Outcome((), (_too_many(connection, table, query),))
     return Outcome(_groups(rows, query))
+
+
+def empty_columns(parts: Sequence[Path]) -> frozenset[str]:
+    """The columns that hold nothing in any row."""
+    if not parts:
+        return frozenset()
+    with duckdb.connect() as connection:
+        return frozenset(name for name, value in _constants(connection, parts).items() if value is None)
 
 
 def _constants(connection: duckdb.DuckDBPyConnection, parts: Sequence[Path]) -> dict[str, str | None]:
@@ -77,7 +86,7 @@ def _groups(rows: Sequence[tuple[Any, ...]], query: UsageQuery) -> tuple[UsageGr
 
 
 def _too_many(connection: duckdb.DuckDBPyConnection, table: str, query: UsageQuery) -> Problem:
-    names = (*GROUP_KEYS, *query.labels)
+    names = [name for name in (*GROUP_KEYS, *query.labels) if name not in query.ignored]
     counts = connection.execute(
         f"SELECT {', '.join(f'approx_count_distinct({chr(34)}{name}{chr(34)})' for name in names)} FROM {table}"
     ).fetchall()[0]

@@ -25,6 +25,7 @@ def group(parts: Sequence[Path], query: UsageQuery) -> Outcome[tuple[UsageGroup,
     for row in _rows(parts):
         if row["is_aggregate"] or any((row[name] or "") not in values for name, values in query.only):
             continue
+        row |= dict.fromkeys(query.ignored)
         key = (_interval(row, query), *(row[name] or "" for name in (*GROUP_KEYS, *query.labels)))
         sums = found.setdefault(key, dict.fromkeys(SUMS, 0))
         for name, quantity in _quantities(row).items():

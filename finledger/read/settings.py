@@ -15,7 +15,7 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any, TypeVar
 
-from finledger.core.accounts import DEFAULT_ACCOUNTS
+from finledger.core.accounts import account_type, default_accounts
 from finledger.core.model import POOL_PREFIX, Account, Dated, Organisation, Pool, Rule, Source, Team
 from finledger.core.operating import PLATFORM_LED
 from finledger.core.problem import Outcome
@@ -103,6 +103,11 @@ def _check_organisation(found: Checked[SettingsText], settings: SettingsText) ->
                 "team-names-alike", message, "choose names that differ, since files are named after them", "teams", name
             )
     check_places(found, settings.currency, settings.buffer.opening, "buffer", "opening")
+    terms = settings.disputes
+    if terms.respond_days > terms.resolve_days:
+        message = f"a dispute is to be resolved after {terms.resolve_days} days, before somebody has to look at it"
+        remedy = f"write `resolve_days` of {terms.respond_days} or more, or fewer `respond_days`"
+        found.report("dispute-days", message, remedy, "disputes")
 
 
 def _check_team(found: Checked[SettingsText], name: str, team: TeamText, currency: str) -> None:
@@ -203,13 +208,17 @@ def _organisation(settings: SettingsText, document: Document, weights: Mapping[s
         pools=tuple(_pool(name, pool, document, weights) for name, pool in settings.pools.items()),
         sources={name: Source(name, _as(source.role), source.inclusive) for name, source in settings.sources.items()},
         rules=tuple(_rule(number, rule, document) for number, rule in enumerate(settings.rules)),
-        accounts={**DEFAULT_ACCOUNTS, **_accounts(settings)},
+        accounts={**default_accounts(_as(settings.fund_presentation)), **_accounts(settings)},
         passthrough_basis=_as(settings.passthrough_basis),
         buffer_opening=settings.buffer.opening,
         buffer_priced=bool(settings.buffer.priced),
         fiscal_year_start=settings.fiscal_year_start,
         source=document.where(),
         providers={name: _provider(name, provider, document) for name, provider in settings.providers.items()},
+        fund_presentation=_as(settings.fund_presentation),
+        compound_calls=_as(settings.compound_calls),
+        respond_days=settings.disputes.respond_days,
+        resolve_days=settings.disputes.resolve_days,
     )
 
 
@@ -280,7 +289,8 @@ def _metered_name(sku: SkuText) -> str:
 
 
 def _accounts(settings: SettingsText) -> dict[str, Account]:
+    presentation = _as(settings.fund_presentation)
     return {
-        key: Account(key, account.name, DEFAULT_ACCOUNTS[key].type, account.number or "")
+        key: Account(key, account.name, account_type(key, presentation), account.number or "")
         for key, account in settings.accounts.items()
     }

@@ -8,7 +8,7 @@ from typing import Annotated, Any, ClassVar
 from pydantic import BeforeValidator, Field, WithJsonSchema
 
 from finledger.core import drivers
-from finledger.core.accounts import DEFAULT_ACCOUNTS
+from finledger.core.accounts import DEFAULT_ACCOUNTS, INTERCOMPANY
 from finledger.core.label import SETTABLE
 from finledger.core.model import STAGES
 from finledger.core.usage import LABELS, NATIVE, TOKEN_BUCKETS
@@ -185,6 +185,11 @@ class FundText(TextModel):
     )
 
 
+class DisputesText(TextModel):
+    respond_days: Count = Field(default=5, description="Calendar days from a dispute's opening until somebody has looked at it.")
+    resolve_days: Count = Field(default=20, description="Calendar days from a dispute's opening until it is resolved.")
+
+
 class SettingsText(TextModel):
     """finledger.yaml: the organisation whose AI usage these books allocate."""
 
@@ -215,14 +220,31 @@ class SettingsText(TextModel):
     sources: dict[TextKey, SourceText] = Field(default={}, description="What each source of usage is for.")
     rules: list[RuleText] = Field(default=[], description="Rules that label usage: the first that sets a field wins.")
     accounts: dict[
-        Annotated[str, *one_of(*DEFAULT_ACCOUNTS)], Annotated[AccountText, BeforeValidator(_account, str | AccountText)]
-    ] = Field(default={}, description="The controller's own names and numbers of accounts.")
+        Annotated[str, *one_of(*DEFAULT_ACCOUNTS, *INTERCOMPANY)],
+        Annotated[AccountText, BeforeValidator(_account, str | AccountText)],
+    ] = Field(
+        default={},
+        description="The controller's own names and numbers of accounts. The three intercompany accounts have no default: "
+        "with all of them, charges to teams of other legal entities are posted.",
+    )
+    fund_presentation: Annotated[str, *one_of("liability", "pnl_contra")] = Field(
+        default="liability",
+        description="Where the bursting buffer and the reserves stand: among the liabilities, or as contra income.",
+    )
     buffer: FundText = Field(default=FundText(), description="The bursting buffer: its first balance, and who pays for it.")
     passthrough_basis: Annotated[str, *one_of("effective", "billed")] = Field(
         default="effective", description="Which of a provider's costs is passed through."
     )
+    compound_calls: Annotated[str, *one_of("root_pays", "owner_pays")] = Field(
+        default="root_pays",
+        description="Who is charged for a call that one team caused and another operated (operator_team): who caused it, with "
+        "the operator's part passed on in the journal, or the operator.",
+    )
     providers: dict[TextKey, ProviderText] = Field(
         default={}, description="The providers whose invoices are held against what was metered."
+    )
+    disputes: DisputesText = Field(
+        default=DisputesText(), description="How long a disputed line may wait for a first look, and for its outcome."
     )
 
 

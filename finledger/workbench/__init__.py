@@ -4,6 +4,6 @@ Nothing here computes a figure; nothing here asks or shows. `Workbench` is a set
 modules are the work that goes beyond one month: a quarter's end, the buffer fund, a price book's life, what-ifs.
 """
 
-from finledger.workbench.months import Workbench
+from finledger.workbench.issuing import Workbench
 
 __all__ = ["Workbench"]

@@ -203,11 +203,9 @@ def publish(bench: Workbench, name: str, day: date | None, today: date, *, dry_r
     content, frozen = _with_day(bench, book, day or today)
     found = [*lint(frozen, looked_at(bench), bench.organisation.pools), *_late(frozen)]
     if not dry_run:
-        from finledger.write.files import placed
-
-        path = (bench.root / book.file).resolve()  # through a link, as an editor would
-        with placed({path: content}), bench.ledger.write() as ledger:
-            ledger.freeze_book(frozen.name, frozen.sha256, frozen.file)
+        with bench.change() as change:
+            change.put({(bench.root / book.file).resolve(): content})  # through a link, as an editor would
+            change.ledger.freeze_book(frozen.name, frozen.sha256, frozen.file)
     return Published(frozen, False, tuple(found))
 
 

@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import csv
-import io
 from collections.abc import Mapping
-from contextlib import nullcontext
 from dataclasses import dataclass
 from fractions import Fraction
 from typing import Any
@@ -80,21 +77,20 @@ def request_draw(bench: Workbench, row: Mapping[str, str], *, dry_run: bool) -> 
     `Refused` when the file or the row is not right, `Busy` when somebody else writes to the books: then the file stays as it
     was. What stands in it stays to the byte; a link is written through.
     """
-    from finledger.read.draws import parse_draws
+    from finledger.read.draws import COLUMNS, parse_draws
     from finledger.read.tables import absent
-    from finledger.write.files import write
+    from finledger.write.csv_rows import with_row
 
     path = bench.root / DRAWS
     row = {name: cell.strip() for name, cell in row.items()}
-    with nullcontext() if dry_run else bench.ledger.write():  # one request after another: none is lost
-        content = _with_row(b"" if absent(path) else path.read_bytes(), row)
+    with bench.change(dry_run=dry_run) as change:  # one request after another: none is lost
+        content = with_row(b"" if absent(path) else path.read_bytes(), row, COLUMNS)
         outcome = parse_draws(content, DRAWS, bench.organisation)
         if outcome.errors:
             raise Refused(outcome.problems)
         bench.__dict__["draws"] = outcome.rows
         decision = _decision(bench, Month.parse(row["month"]), row["team"])
-        if not dry_run:
-            write(path.resolve(), content)
+        change.put({path.resolve(): content})
     return {
         **row,
         "charges": None if decision is None else str(decision.charges),
@@ -104,25 +100,6 @@ def request_draw(bench: Workbench, row: Mapping[str, str], *, dry_run: bool) -> 
         "granted": None if decision is None else str(decision.granted),
         "reason": None if decision is None else decision.reason,
     }
-
-
-def _with_row(before: bytes, row: Mapping[str, str]) -> bytes:
-    """The file with a row at its end, in the order of its columns and with its own line ends; a header where it has none."""
-    from finledger.read.draws import COLUMNS
-
-    text = before.decode("utf-8-sig", errors="replace")
-    names = next((cells for cells in csv.reader(io.StringIO(text, newline="")) if any(map(str.strip, cells))), None)
-    mark = next((mark for mark in ("\r\n", "\n", "\r") if mark in text), "\n")
-    added = io.StringIO()
-    written = csv.writer(added, lineterminator=mark)
-    if names is None:
-        written.writerow(COLUMNS)
-    written.writerow([row.get(name.strip(), "") for name in names or COLUMNS])
-    gap = "" if not text or text.endswith(("\n", "\r")) else mark
-    try:
-        return before + (gap + added.getvalue()).encode()
-    except UnicodeEncodeError:
-        raise Misused("the request holds bytes that are no text: write it in UTF-8") from None
 
 
 def _decision(bench: Workbench, month: Month, team: str) -> DrawDecision | None:

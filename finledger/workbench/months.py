@@ -1,4 +1,4 @@
-"""A set of books at work: exports in; a month charged, issued and posted; documents out."""
+"""A month of a set of books: all that it is charged from, and its charges."""
 
 from __future__ import annotations
 
@@ -9,164 +9,84 @@ from decimal import Decimal
 from pathlib import Path
 
 from finledger.books import rows
-from finledger.books.loads import Advance, Loaded, Steps, again, twice
+from finledger.books.events import Event, in_force
+from finledger.core.credit import lines_of
 from finledger.core.history import History, flows_of
-from finledger.core.invoice import SERIES, invoice_number
 from finledger.core.model import (
-    MONEY_MOVES,
-    UNALLOCATED,
+    ChargeLine,
+    FeatureQuality,
     Invoice,
     LoadedFile,
     MonthCharges,
     Organisation,
-    PriceBook,
-    StagedFile,
+    Part,
 )
-from finledger.core.money import total
-from finledger.core.period import Interval, Month
+from finledger.core.period import Interval, Month, Quarter
 from finledger.core.problem import Problem, Refused, SourceRef
+from finledger.core.quality import Evals, measure
 from finledger.engines import DEFAULT, engine, first_calls
-from finledger.pipeline import MonthInputs, once, query, run_month, stated_forecasts, with_numbers
-from finledger.workbench.open_books import SETTINGS, OpenBooks
+from finledger.pipeline import MonthInputs, once, query, run_month, stated_forecasts
+from finledger.workbench.late_usage import late_usage
+from finledger.workbench.loading import Loading
+from finledger.workbench.open_books import SETTINGS
 from finledger.workbench.strays import stray_evals, stray_requests
 
-UNPOSTED = "intercompany-accounts-missing"
 
+class Months(Loading):
+    """The books in one folder, with what their months come to by the books as they are."""
 
-class Workbench(OpenBooks):
-    """The books in one folder, at work: loading, charging, documents."""
-
-    # ── load ────────────────────────────────────────────────────────────────────────────────────────────────────────────
-
-    def inbox(self) -> list[Path]:
-        """Every file in usage/, in the order of names; notes and hidden files left out."""
-        found = (path for path in (self.root / "usage").rglob("*") if path.is_file())
-        return sorted(path for path in found if not path.name.startswith(".") and path.suffix not in (".md", ".txt"))
-
-    def load(
-        self,
-        files: Sequence[Path],
-        *,
-        format: str | None = None,
-        source: str | None = None,
-        month: Month | None = None,
-        column_map: Path | None = None,
-        dry_run: bool = False,
-        advance: Advance | None = None,
-    ) -> list[Loaded]:
-        """Read exports into the store: all of them, or, when one has an error, none (exit 1). Raises Busy, Refused."""
-        with self.ledger.write() as ledger, self.workspace() as workspace:
-            self._hold_timezone()
-            self.refuse_edited_pricebooks()
-            stored = (*self.ledger.parts(), *self.ledger.parts(rejected=True))
-            self.store.sweep(stored)
-            names = {file.sha256: file.name for file in self.ledger.files()}
-            known, staged = self._stage(files, format, source, month, column_map, workspace, advance)
-            published = self.store.publish(staged, stored, workspace, names)
-            if dry_run:
-                self.store.sweep(stored)
-            elif published:
-                ledger.set_meta("timezone", self.organisation.timezone)
-                for file, parts in published:
-                    ledger.add_file(file)
-                    for part in parts:
-                        ledger.add_part(part)
-                        if part.month is not None:
-                            ledger.freeze_forecasts(part.month, stated_forecasts(self.organisation, part.month))
-        fresh = [Loaded(file, False, each.problems) for (file, _), each in zip(published, staged, strict=True)]
-        order = {self.shown(path): position for position, path in enumerate(files)}
-        return sorted((*known, *fresh), key=lambda each: order[each.file.name])
-
-    def _stage(
-        self,
-        files: Sequence[Path],
-        format: str | None,
-        source: str | None,
-        month: Month | None,
-        column_map: Path | None,
-        workspace: Path,
-        advance: Advance | None,
-    ) -> tuple[list[Loaded], list[StagedFile]]:
-        """The files known by their content, and the others read into the workspace, with their problems."""
-        from finledger.read.stage import content_hash, stage
-
-        before = {file.sha256: file for file in self.ledger.files()}
-        known: list[Loaded] = []
-        staged: list[StagedFile] = []
-        hashes: dict[str, StagedFile] = {}
-        for number, path in enumerate(files):
-            steps = Steps(path.stat().st_size, advance)
-            shown, sha256 = self.shown(path), content_hash(path)
-            if sha256 in before:
-                known.append(Loaded(again(before[sha256], shown), known=True))
-            elif sha256 in hashes:
-                known.append(Loaded(twice(hashes[sha256], shown), known=True))
-            else:
-                name = source or self._source_of(path)
-                each = stage(
-                    path,
-                    shown_as=shown,
-                    format=format,
-                    source=name,
-                    map_file=column_map,
-                    timezone=self.organisation.timezone,
-                    inclusive=self._inclusive(name),
-                    workspace=workspace / str(number),
-                    month=month,
-                    sha256=sha256,
-                    progress=steps.report if advance is not None else None,
-                )
-                hashes[sha256] = each
-                staged.append(each)
-            steps.finish()
-        return known, staged
-
-    def _inclusive(self, source: str | None) -> bool:
-        found = self.organisation.sources.get(source or "")
-        return found is not None and found.inclusive
-
-    def _source_of(self, path: Path) -> str | None:
-        """usage/FOLDER/FILE is of source FOLDER; else the format's own name."""
-        try:
-            inside = path.resolve().relative_to((self.root / "usage").resolve())
-        except ValueError:
-            return None
-        return inside.parts[0] if len(inside.parts) > 1 else None
-
-    def _hold_timezone(self) -> None:
-        """The store's months are cut in the time zone of its first load: another one later would move rows between them."""
-        stored, wanted = self.ledger.meta("timezone"), self.organisation.timezone
-        if stored not in (None, wanted):
-            raise Refused([_other_timezone(stored, wanted)])
-
-    # ── allocate, invoice, journal ──────────────────────────────────────────────────────────────────────────────────────
-
-    def allocate(
-        self, month: Month, *, engine_name: str = DEFAULT, allow_unpriced: bool = False, record: bool = True
+    def charge(
+        self, month: Month, *, engine_name: str = DEFAULT, allow_unpriced: bool = False
     ) -> tuple[MonthCharges, tuple[Invoice, ...]]:
-        """Run the corridor for a month; `record` its result in the ledger, where it supersedes the month's last one."""
+        """The month's charges and documents by the books as they are, with what it posts for closed months (L3, L4)."""
         history, notices = self.history(month, engine_name)
         inputs = self.month_inputs(month, engine_name=engine_name, history=history)
+        inputs = self.with_corrections(inputs, engine_name)
         inputs = replace(inputs, allow_unpriced=allow_unpriced, notices=(*inputs.notices, *notices))
         charges, documents = self.run(inputs)
         strays = (
             *stray_requests(self.draws, inputs.books, self.months()),
             *stray_evals(self.evals, charges, self.organisation),
         )
-        charges = replace(charges, notices=(*charges.notices, *strays))
-        if record:
-            self._record(charges, inputs)
-        return charges, documents
+        return replace(charges, notices=(*charges.notices, *strays)), documents
+
+    def with_corrections(self, inputs: MonthInputs, engine_name: str = DEFAULT) -> MonthInputs:
+        """The inputs with what the month posts for closed ones: their late usage, and credits (L3, L4)."""
+        late = late_usage(self, inputs.month, engine_name)
+        adjustments = lines_of(self.ledger.events("credit"), inputs.month)
+        noted = {line.key.service_month for line in (*late.lines, *adjustments)} - {inputs.month}
+        return replace(
+            inputs,
+            notices=(*inputs.notices, *late.notices),
+            corrections=late.lines,
+            corrected=late.disclosures,
+            adjustments=adjustments,
+            measured={each: self._measured_again(each, inputs.month, late.lines) for each in sorted(noted)},
+        )
+
+    def _measured_again(
+        self, service_month: Month, month: Month, corrections: Iterable[ChargeLine]
+    ) -> tuple[FeatureQuality, ...]:
+        """The quality of a month with all that was posted for it before `month`, and what that one corrects (rule Q4)."""
+        late = (line for line in corrections if line.key.service_month == service_month)
+        lines = (*self.ledger.service_rows(service_month, month), *late)
+        return measure(lines, Evals(self.evals), {}, self.organisation, service_month)
 
     def month_inputs(
-        self, month: Month, *, engine_name: str = DEFAULT, also_cut: Sequence[date] = (), history: History | None = None
+        self,
+        month: Month,
+        *,
+        engine_name: str = DEFAULT,
+        also_cut: Sequence[date] = (),
+        history: History | None = None,
+        parts: Sequence[Part] | None = None,
     ) -> MonthInputs:
         """All that the month is charged from. Its usage is grouped once, however often the inputs are run.
 
         `also_cut`: dates of another price book, so that both books are run on one grouping. `history` left out: the earlier
-        months as they are recorded or, where they are not, worked out.
+        months as they are recorded or, where they are not, worked out. `parts`: other ones than the ledger has of the month.
         """
-        parts = self.ledger.parts(month)
+        parts = self.ledger.parts(month) if parts is None else parts
         paths = self.store.paths(parts)
         files = self._files_of(month)
         frozen = self.ledger.frozen_forecasts(month)
@@ -210,9 +130,12 @@ class Workbench(OpenBooks):
         history = History(self.organisation.currency, self.ledger.flows(month))
         recorded = set(self.ledger.months())
         notices = []
+        over = self.closed_through()
         for earlier in sorted({part.month for part in self.ledger.parts() if part.month} - recorded):
             if earlier >= month:
                 break
+            if over is not None and earlier < over:
+                continue  # its late usage is posted as corrections, in the open month
             try:
                 charges, _ = self.run(self.month_inputs(earlier, engine_name=engine_name, history=history.before(earlier)))
             except Refused as refused:
@@ -221,40 +144,22 @@ class Workbench(OpenBooks):
                 history = history + flows_of(charges.lines)
         return history, tuple(notices)
 
+    def closed(self, period: Month | Quarter) -> Event | None:
+        """The close that holds for a period; None while it is open."""
+        return in_force(self.ledger.events()).get(str(period))
+
     def _files_of(self, month: Month) -> list[LoadedFile]:
         of_month = {part.file_sha256 for part in self.ledger.parts(month)}
         return [file for file in self.ledger.files() if file.sha256 in of_month]
 
-    def _record(self, charges: MonthCharges, inputs: MonthInputs) -> None:
-        """Keep what the month came to; with it, what it must not differ from later: price books, forecasts (P1, B3)."""
-        with self.ledger.write() as ledger:
-            for book in inputs.books:
-                if book.published is not None:
-                    ledger.freeze_book(book.name, book.sha256, book.file)
-            ledger.freeze_forecasts(charges.month, stated_forecasts(self.organisation, charges.month))
-            ledger.record_month(charges)
+    def closed_through(self) -> Month | None:
+        """The last month that is closed; None before the first."""
+        return max((Month.parse(period) for period in in_force(self.ledger.events()) if "Q" not in period), default=None)
 
-    def issue(
-        self, month: Month, *, record: bool = True, engine_name: str = DEFAULT
-    ) -> tuple[MonthCharges, tuple[Invoice, ...]]:
-        """The month's documents with their numbers, which are given for ever (rule L5); a draft price book issues nothing."""
-        charges, documents = self.allocate(month, record=record, engine_name=engine_name)
-        self._refuse_drafts(charges)
-        self._refuse_unposted(charges)
-        if record:
-            with self.ledger.write() as ledger:
-                for each in documents:
-                    if each.kind == "invoice":
-                        ledger.number_invoice(each.entity, SERIES, month.year, month, each.team)
-        given = {n.team: invoice_number(n.entity, n.year, n.sequence) for n in self.ledger.invoice_numbers(month)}
-        return charges, with_numbers(documents, given)
-
-    def journal(self, month: Month, *, record: bool = True, engine_name: str = DEFAULT) -> MonthCharges:
-        """The month's charges with the entries to post; refused with a draft price book or across legal entities (L6)."""
-        charges, _ = self.allocate(month, record=record, engine_name=engine_name)
-        self._refuse_drafts(charges)
-        self._refuse_unposted(charges)
-        return charges
+    def begins(self) -> Month | None:
+        """The month in which the books begin: the first that is closed or, before any is, the first with usage or charges."""
+        closed = [Month.parse(period) for period in in_force(self.ledger.events()) if "Q" not in period]
+        return min(closed or self.months(), default=None)
 
     def _with_rows(
         self, problem: Problem, paths: Sequence[Path], files: Sequence[LoadedFile], cuts: Sequence[Interval]
@@ -284,115 +189,6 @@ class Workbench(OpenBooks):
         path = self.root / name
         lines = self.store.lines_of(path, [record]) if path.is_file() else {}
         return f"{name}:{lines[record]}" if record in lines else f"{name} record {record}"
-
-    def _refuse_drafts(self, charges: MonthCharges) -> None:
-        drafts = [book for book in charges.books if book.published is None]
-        if drafts:
-            raise Refused([_draft(book) for book in drafts])
-
-    def _refuse_unposted(self, charges: MonthCharges) -> None:
-        unposted = [replace(each, severity="error") for each in charges.notices if each.code == UNPOSTED]
-        if unposted:
-            raise Refused(unposted)
-
-    # ── documents ───────────────────────────────────────────────────────────────────────────────────────────────────────
-
-    def write_documents(
-        self, documents: Sequence[Invoice], formats: Sequence[str], *, dry_run: bool = False, advance: Advance | None = None
-    ) -> list[Path]:
-        """Each document in each format, all of them or none: out/MONTH/invoices/ and out/MONTH/statements/."""
-        from finledger.resources import shipped
-        from finledger.write import invoice as writers
-        from finledger.write.files import safe_name, write_all
-        from finledger.write.templates import Templates
-
-        templates = Templates([self.root / "templates", shipped("templates")])
-        contents = {}
-        for each in documents:
-            folder = self.root / "out" / str(each.month) / f"{each.kind}s"
-            name = f"{each.number}-{safe_name(each.team)}" if each.kind == "invoice" else safe_name(each.team)
-            for format in formats:
-                contents[folder / f"{name}{writers.suffix(format)}"] = writers.render(format, each, templates)
-                if advance is not None:
-                    advance(1)
-        if not dry_run:
-            write_all(contents)
-        return list(contents)
-
-    def write_journal(self, charges: MonthCharges, formats: Sequence[str], *, dry_run: bool = False) -> list[Path]:
-        """The month's entries in each format: out/MONTH/journal/MONTH.csv, …; nothing where nothing is posted, but for a file
-        of an earlier run, which is emptied of what is posted no more.
-        """
-        from finledger.write import journal as writers
-        from finledger.write.files import write_all
-
-        journal = writers.Journal(self.organisation.books, charges.month, charges.currency, charges.entries)
-        folder = self.root / "out" / str(charges.month) / "journal"
-        paths = {name: folder / f"{charges.month}{writers.suffix(name)}" for name in formats}
-        contents = {path: writers.render(name, journal) for name, path in paths.items() if charges.entries or path.exists()}
-        if not dry_run:
-            write_all(contents)
-        return list(contents)
-
-    # ── what is loaded ──────────────────────────────────────────────────────────────────────────────────────────────────
-
-    def months(self) -> tuple[Month, ...]:
-        """Every month that has usage or charges."""
-        return tuple(sorted({part.month for part in self.ledger.parts() if part.month} | set(self.ledger.months())))
-
-    def waiting(self) -> list[str]:
-        """The files of the inbox whose content is not loaded yet."""
-        from finledger.read.opened import content_hash
-
-        known = {file.sha256 for file in self.ledger.files()}
-        return [self.shown(path) for path in self.inbox() if content_hash(path) not in known]
-
-    def status(self) -> list[dict[str, object]]:
-        """Every month with what stands in it and the command that comes next ("" when none does)."""
-        self.refuse_edited_pricebooks()
-        parts = self.ledger.parts()
-        found: list[dict[str, object]] = []
-        for month in self.months():
-            run = self.ledger.current_run(month)
-            lines = self.ledger.charge_rows(month) if run is not None else ()
-            currency = self.organisation.currency
-            numbers = self.ledger.invoice_numbers(month)
-            loose = total((line.amount for line in lines if line.key.team == UNALLOCATED), currency)
-            made = self.root / "out" / str(month)
-            moves = any(team.stage_in(month) in MONEY_MOVES for team in self.organisation.teams.values())
-            issued = bool(numbers) if moves else (made / "statements").is_dir()
-            posted = not moves or (made / "journal").is_dir()
-            steps = (("allocate", run is not None), ("invoice", issued), ("journal", posted))
-            following = next((name for name, done in steps if not done), "")
-            found.append(
-                {
-                    "month": str(month),
-                    "rows": sum(part.rows for part in parts if part.month == month),
-                    "charged": str(total((line.amount for line in lines), currency)) if run is not None else None,
-                    "unallocated": str(loose) if run is not None else None,
-                    "invoices": len(numbers),
-                    "next": f"finledger {following} --month {month}" if following else "",
-                }
-            )
-        return found
-
-    def usage_summary(self, month: Month | None = None) -> list[dict[str, object]]:
-        """Rows and sums by month and source."""
-        months = [month] if month is not None else self.months()
-        return [
-            {"month": str(each), **row} for each in months for row in rows.summary(self.store.paths(self.ledger.parts(each)))
-        ]
-
-    def quarantine(self) -> list[dict[str, object]]:
-        """Every rejected record with its reason and where it stands."""
-        names = {file.sha256: file.name for file in self.ledger.files()}
-        found = []
-        for part in self.ledger.parts(rejected=True):
-            for row in rows.quarantined(self.store.paths([part])):
-                line = row["line"]
-                where = f"{names[part.file_sha256]}:{line}" if line else f"{names[part.file_sha256]} record {row['record']}"
-                found.append({"where": where, **{name: row[name] for name in ("record", "column", "value", "reason")}})
-        return found
 
 
 def _notices(month: Month, files: Sequence[LoadedFile], loaded: bool) -> Iterator[Problem]:
@@ -442,21 +238,3 @@ def _later_forecasts(month: Month, frozen: Mapping[str, Decimal] | None, organis
                 remedy="nothing to do; a forecast counts when it stands before the month's first load",
                 severity="warning",
             )
-
-
-def _draft(book: PriceBook) -> Problem:
-    return Problem(
-        "pricebook-draft",
-        f"price book {book.name} is a draft: what it prices can be looked at, not issued or posted",
-        SourceRef(book.file, 1),
-        remedy="add the line `published: DATE`; from then on the book is frozen",
-    )
-
-
-def _other_timezone(stored: str, wanted: str) -> Problem:
-    return Problem(
-        "timezone-changed",
-        f"the books are in {wanted}, but their usage was loaded in {stored}: rows near midnight would change month",
-        SourceRef(SETTINGS),
-        remedy=f"write `timezone: {stored}` again, or load everything into new books",
-    )

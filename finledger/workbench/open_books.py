@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import TypeVar
 
 from finledger.books.ledger import Ledger
-from finledger.books.transaction import edited_book, removed_book
 from finledger.books.store import Store
+from finledger.books.transaction import edited_book, removed_book
 from finledger.core.currency import CurrencyRate
 from finledger.core.model import (
     DrawRequest,
@@ -24,6 +24,7 @@ from finledger.core.model import (
     Reservation,
 )
 from finledger.core.problem import Misused, Outcome, Problem, Refused, SourceRef
+from finledger.workbench.change import Change, changing, recover
 
 SETTINGS = "finledger.yaml"
 T = TypeVar("T")
@@ -34,6 +35,7 @@ class OpenBooks:
 
     def __init__(self, root: Path) -> None:
         self.root = root
+        self._change: Change | None = None
         if not (root / SETTINGS).is_file():
             raise Misused(f"{root} holds no {SETTINGS}: it is not a set of books")
 
@@ -121,8 +123,29 @@ class OpenBooks:
         ledger = Ledger.open(self.root / "store" / "ledger.sqlite")
         recorded, wanted = ledger.currency(), self.organisation.currency
         if recorded not in (None, wanted):
-            raise Refused([_other_currency(str(recorded), wanted)])
+            raise Refused([ledger.fingerprint() or _other_currency(str(recorded), wanted)])
+        recover(self.root, ledger)
         return ledger
+
+    @contextmanager
+    def change(self, dry_run: bool = False) -> Iterator[Change]:
+        """One change to the books: `change.ledger` is the transaction, `change.put({path: content})` says what files hold.
+
+        All of it is done at the end of the block, or nothing when anything is raised in it; whoever kills the process cannot
+        make it half. A change inside another one joins it. In a dry run the ledger is a copy in memory and nothing is
+        written. `Busy`: another process is changing the books. `OSError`: no room, or a place that cannot be written to.
+        """
+        if self._change is not None:
+            assert self._change.dry_run == dry_run, "a change is a dry run as a whole, or not at all"
+            with self._change.joined():
+                yield self._change
+            return
+        with changing(self.root, self.ledger, dry_run) as change:
+            self._change = change
+            try:
+                yield change
+            finally:
+                self._change = None
 
     @cached_property
     def store(self) -> Store:

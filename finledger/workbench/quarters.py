@@ -6,10 +6,13 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from finledger.books.events import in_force
+from finledger.books.ledger_rows import quarter_content
+from finledger.books.transaction import Transaction
 from finledger.core import buffer as fund
 from finledger.core.adequacy import roll_forward
-from finledger.core.history import Flow, History, flows_of
-from finledger.core.model import JournalEntry, MonthCharges
+from finledger.core.history import SETTLED, Flow, History, flows_of
+from finledger.core.model import ActionUse, JournalEntry, MonthCharges, PriceBook
 from finledger.core.money import Money, total
 from finledger.core.period import Month, Quarter
 from finledger.core.post import post_quarter
@@ -18,7 +21,10 @@ from finledger.core.problem import Problem, Refused, SourceRef
 from finledger.core.quarter import MonthEnd, QuarterEnd, quarter_end
 from finledger.core.variance import variances
 from finledger.engines import DEFAULT
+from finledger.pipeline import MonthInputs
 from finledger.workbench import Workbench
+from finledger.workbench.providers import billed_uses
+from finledger.workbench.sealed import as_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,49 +44,44 @@ def settle(bench: Workbench, quarter: Quarter, engine_name: str = DEFAULT) -> Se
     organisation = bench.organisation
     own = quarter.months(organisation.fiscal_year_start)
     history, notices = bench.history(own[0], engine_name)
-    recorded = bench.ledger.flows(own[-1].next)
-    begins = next(iter(bench.months()), own[0])  # a quarter in which the books begin misses no month before the first
+    closes = in_force(bench.ledger.events())
+    recorded = [each for each in bench.ledger.flows(own[-1].next) if each.kind != SETTLED or each.posting_month not in own]
+    begins = bench.begins() or own[0]  # a quarter in which the books begin misses no month before the first
     final: tuple[Flow, ...] = ()
     charged: list[MonthCharges] = []
+    uses: list[ActionUse] = []
     ends: list[MonthEnd] = []
     problems: list[Problem] = []
     refusing: list[Month] = []
     drawn: dict[str, Money] = {}  # in the quarter so far, on final data: what the cap has left (B2)
     for month in own:
         as_posted = tuple(flow for flow in recorded if flow.posting_month == month)
-        inputs = bench.month_inputs(month, engine_name=engine_name, history=history)
-        inputs = replace(inputs, drawn=drawn)
-        if not inputs.files and not as_posted:
+        closed = closes.get(str(month))
+        books = bench if closed is None else as_of(bench, closed)
+        inputs = replace(_on_final_data(bench, books, month, history, engine_name), drawn=drawn)
+        if closed is None and not as_posted and (not inputs.files or own[0] <= month < begins <= own[-1]):
             if not (own[0] < begins <= own[-1]) or begins < month:
                 problems.append(_not_loaded(quarter, month))
             continue
         try:
-            charges, _ = bench.run(inputs)
+            charges, _ = books.run(inputs)
         except Refused as refused:
             problems.extend(refused.problems)
             refusing += [] if as_posted else [month]
             ends.append(_as_recorded(bench, month, history, as_posted))  # what was charged and posted stands
             fresh = as_posted
         else:
-            fresh = flows_of(charges.lines)
+            fresh = flows_of(charges.lines) if closed is None else as_posted
             if as_posted and sorted(as_posted) != sorted(fresh):
                 problems.append(_stale(month))
             charged.append(charges)
-            ends.append(_month_end(charges, as_posted or fresh))
+            uses += billed_uses(bench, charges, books, engine_name)
+            ends.append(_month_end(charges, as_posted or fresh, closed is not None))
         drawn = _added(drawn, ends[-1].due)
         history = history + (as_posted or fresh)
         final += fresh
-    before = history.before(own[0])
-    uses = [use for each in charged for use in each.uses]
-    end = quarter_end(
-        quarter,
-        ends,
-        before + final,
-        bench.pricebooks,
-        organisation,
-        bench.platform_costs,
-        variances(uses, bench.pricebooks),
-    )
+    whole, varied = history.before(own[0]) + final, variances(uses, bench.pricebooks)
+    end = quarter_end(quarter, ends, whole, bench.pricebooks, organisation, bench.platform_costs, varied)
     posted = post_quarter(end, organisation)
     return Settled(
         end,
@@ -90,6 +91,16 @@ def settle(bench: Workbench, quarter: Quarter, engine_name: str = DEFAULT) -> Se
         (*notices, *_size_notices(end, bench)),
         tuple(refusing),
     )
+
+
+def _on_final_data(bench: Workbench, books: Workbench, month: Month, history: History, engine_name: str) -> MonthInputs:
+    """All usage of the month, late rows and all, by the `books` as they were sealed or, of an open month, as they are.
+
+    What an open month posts for closed ones belongs to its own figures; a closed one is looked at by itself.
+    """
+    parts = bench.ledger.parts(month)
+    inputs = books.month_inputs(month, engine_name=engine_name, history=history, parts=parts)
+    return bench.with_corrections(inputs, engine_name) if books is bench else inputs
 
 
 def quarter_status(bench: Workbench, months: Sequence[Mapping[str, object]]) -> list[dict[str, object]]:
@@ -103,11 +114,14 @@ def quarter_status(bench: Workbench, months: Sequence[Mapping[str, object]]) -> 
         return []
     history = History(organisation.currency, bench.ledger.flows(max(stated).next))
     held = {row.month: row.closing for row in roll_forward(history, bench.pricebooks, organisation)}
+    closes = in_force(bench.ledger.events())
     found: list[dict[str, object]] = []
     for quarter in sorted({month.quarter(start) for month in stated}):
         own = quarter.months(start)
         charged = [month for month in own if month in held]
         reconciled = bench.ledger.current_run(quarter) is not None
+        close = closes.get(str(quarter))
+        step = "close" if reconciled else "reconcile"
         due = all(month in stated for month in own) and not any(stated.get(month) for month in own)
         found.append(
             {
@@ -116,7 +130,8 @@ def quarter_status(bench: Workbench, months: Sequence[Mapping[str, object]]) -> 
                 "months": sum(month in stated for month in own),
                 "fund": str(held[charged[-1]]) if charged else None,
                 "reconciled": reconciled,
-                "next": f"finledger reconcile --quarter {quarter}" if due and not reconciled else "",
+                "closed": close.number if close is not None else None,
+                "next": f"finledger {step} --quarter {quarter}" if due and close is None else "",
             }
         )
     return found
@@ -127,9 +142,37 @@ def write_settled(bench: Workbench, settled: Settled, *, dry_run: bool = False) 
 
     The entries are kept in the ledger, where they supersede those of the quarter's last reconciliation; both, or neither.
     """
+    contents = quarter_files(bench, settled)
+    with bench.change(dry_run=dry_run) as change:
+        change.put(contents)
+        if not dry_run:
+            record_quarter(bench, change.ledger, settled)
+    return list(contents)
+
+
+def record_quarter(bench: Workbench, ledger: Transaction, settled: Settled, *, provisional: bool = True) -> int:
+    """Keep the entries of the quarter's end as a run, and return its number."""
+    end = settled.end
+    return ledger.record_quarter(end.quarter, end.currency, _books(bench, end), settled.entries, provisional)
+
+
+def quarter_digest(bench: Workbench, settled: Settled) -> str:
+    """The digest of the run that closing the quarter records."""
+    end = settled.end
+    return quarter_content(end.quarter, end.currency, _books(bench, end), settled.entries, provisional=False).digest()
+
+
+def _books(bench: Workbench, end: QuarterEnd) -> list[PriceBook]:
+    """The price books in force in some part of the quarter."""
+    own = end.quarter.months(bench.organisation.fiscal_year_start)
+    until, since = own[-1].last_day, own[0].first_day
+    return [book for book in bench.pricebooks if book.effective_from <= until and since < book.effective_until]
+
+
+def quarter_files(bench: Workbench, settled: Settled) -> dict[Path, bytes]:
+    """out/QUARTER/reconciliation.json and the journal of the quarter's end in every format."""
     from finledger.write import journal as writers
     from finledger.write.figures import json_bytes
-    from finledger.write.files import placed
     from finledger.write.quarter import quarter_json
 
     end = settled.end
@@ -141,23 +184,19 @@ def write_settled(bench: Workbench, settled: Settled, *, dry_run: bool = False) 
         path = folder / "journal" / f"{end.quarter}{writers.suffix(name)}"
         if settled.entries or path.exists():  # what is posted no more does not stay behind in a file
             contents[path] = writers.render(name, journal)
-    if not dry_run:
-        own = end.quarter.months(bench.organisation.fiscal_year_start)
-        until, since = own[-1].last_day, own[0].first_day
-        books = [book for book in bench.pricebooks if book.effective_from <= until and since < book.effective_until]
-        with placed(contents), bench.ledger.write() as ledger:
-            ledger.record_quarter(end.quarter, end.currency, books, settled.entries)
-    return list(contents)
+    return contents
 
 
-def _month_end(charges: MonthCharges, as_posted: Sequence[Flow]) -> MonthEnd:
-    buffer = charges.buffer
+def _month_end(charges: MonthCharges, as_posted: Sequence[Flow], closed: bool) -> MonthEnd:
+    """A closed month's surcharges are those that it posted: what late usage adds is posted, and counted, in a later month."""
+    buffer, own = charges.buffer, History(charges.currency, tuple(as_posted))
+    posted = total(own.posted("buffer", (charges.month,)).values(), charges.currency)
     return MonthEnd(
         month=charges.month,
         opening=buffer.opening,
-        contributions=buffer.contributions,
+        contributions=posted if closed else buffer.contributions,
         repayments=buffer.repaid,
-        drawn=_drawn(History(charges.currency, tuple(as_posted)), charges.month),
+        drawn=_drawn(own, charges.month),
         decisions=buffer.decisions,
     )
 
@@ -203,17 +242,6 @@ def _stale(month: Month) -> Problem:
         SourceRef("store"),
         remedy=f"run `finledger allocate --month {month}` again, and what is made from it; draws are trued up meanwhile",
     )
-
-
-def open_months(bench: Workbench, quarter: Quarter) -> Iterator[Problem]:
-    """A problem for each month of the quarter that is not closed (L2)."""
-    for month in quarter.months(bench.organisation.fiscal_year_start):
-        yield Problem(
-            "month-open",
-            f"{month} is not closed: a quarter closes after its months",
-            SourceRef("store/ledger.sqlite"),
-            remedy="this version closes no month: look at the figures, and go on; those of open months are provisional",
-        )
 
 
 def _size_notices(end: QuarterEnd, bench: Workbench) -> Iterator[Problem]:

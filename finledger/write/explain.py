@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 from decimal import Decimal
 from fractions import Fraction
 from typing import Any
 
 from finledger.core.explain import Explanation, Fact, SourceRows, Value
+from finledger.core.model import Seal
 from finledger.core.usage import TOKEN_BUCKETS
 from finledger.write.figures import plain
 from finledger.write.text import words
@@ -52,16 +53,37 @@ def explanation_json(found: Explanation) -> dict[str, Any]:
             "components": {name: str(part) for name, part in line.components},
         },
         "recorded": found.run is not None,
+        "close": seal_json(found.seal),
         "fresh": None if found.fresh is None else str(found.fresh),
         "same": found.fresh == line.amount,
-        "facts": {fact.name: _json(fact) for fact in found.facts},
-        "rows": None if found.rows is None else _rows_json(found.rows),
+        "facts": facts_json(found.facts),
+        "rows": rows_json(found.rows),
+        "next": list(found.see),
     }
+
+
+def seal_json(seal: Seal | None) -> dict[str, Any] | None:
+    """The close that holds what is explained, by number and root; null while nothing is closed."""
+    return None if seal is None else {"number": seal.close, "root": seal.root}
+
+
+def facts_json(facts: Iterable[Fact]) -> dict[str, Any]:
+    """Facts by name."""
+    return {fact.name: _json(fact) for fact in facts}
+
+
+def list_json(facts: Iterable[Fact], named: str = "name", valued: str = "value") -> list[dict[str, Any]]:
+    """Facts that are alike, each an object with its name, value, place and parts."""
+    found = []
+    for fact in facts:
+        body = {named: fact.name, **_object(fact)}
+        found.append({valued if name == "value" else name: value for name, value in body.items()})
+    return found
 
 
 def _json(fact: Fact) -> Any:
     if fact.alike:
-        items = [{"name": part.name, **_object(part)} for part in fact.parts]
+        items = list_json(fact.parts)
         return items if fact.value is None and fact.where is None else {**_own(fact), "parts": items}
     if fact.parts or fact.where is not None:
         return _object(fact)
@@ -89,7 +111,10 @@ def _text(value: Value) -> str:
     return "" if value is None else str(value)
 
 
-def _rows_json(rows: SourceRows) -> dict[str, Any]:
+def rows_json(rows: SourceRows | None) -> dict[str, Any] | None:
+    """How many source rows there are, what they add up to, and the first of them."""
+    if rows is None:
+        return None
     return {
         "count": rows.count,
         "checks": [
@@ -117,25 +142,40 @@ def fact_rows(found: Explanation) -> list[tuple[str, str, str]]:
     rows.append(
         ("recorded as", f"run {found.run}" if found.run is not None else "not recorded: as it would be charged now", "")
     )
+    rows += seal_rows(found.seal)
     rows.append(("amount", f"{line.amount} {line.amount.currency}", ""))
     if found.run is not None and found.fresh != line.amount:
-        rows.append(("by the books as they are now", "no such line" if found.fresh is None else str(found.fresh), ""))
-    for fact in found.facts:
-        rows += _fact_rows(fact, 0)
-    return rows
+        by = "by the books as they are now" if found.seal is None else "by what was sealed"
+        rows.append((by, "no such line" if found.fresh is None else str(found.fresh), ""))
+    return rows + table_rows(found.facts)
+
+
+def seal_rows(seal: Seal | None) -> list[tuple[str, str, str]]:
+    """The close and its root, as rows of a table."""
+    return [] if seal is None else [("closed", f"close {seal.close}, root {seal.root}", "")]
+
+
+def table_rows(facts: Iterable[Fact]) -> list[tuple[str, str, str]]:
+    """Facts as rows of a table with `FACT_COLUMNS`."""
+    return [row for fact in facts for row in _fact_rows(fact, 0)]
+
+
+def beside(fact: Fact) -> str:
+    """What a fact's parts say that have no place and no parts of their own, on one line."""
+    plain_parts = (part for part in fact.parts if not part.parts and part.where is None)
+    return ", ".join(f"{words(part.name)} {_text(part.value)}" for part in plain_parts if part.value not in (None, ""))
 
 
 def _fact_rows(fact: Fact, depth: int) -> Iterator[tuple[str, str, str]]:
     """Parts without a place and parts of their own stand on the fact's row; the others on rows of their own."""
     if fact.alike and not fact.parts and fact.value is None:
         return
-    beside = [part for part in fact.parts if not part.parts and part.where is None and not fact.alike]
-    said = ", ".join(f"{words(part.name)} {_text(part.value)}" for part in beside if part.value not in (None, ""))
+    said = "" if fact.alike else beside(fact)
     own = _text(fact.value)
     value = f"{own} ({said})" if own and said else own or said
     yield "  " * depth + words(fact.name), value, "" if fact.where is None else str(fact.where)
     for part in fact.parts:
-        if part not in beside:
+        if fact.alike or part.parts or part.where is not None:
             yield from _fact_rows(part, depth + 1)
 
 

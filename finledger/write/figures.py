@@ -46,6 +46,7 @@ def month_json(charges: MonthCharges) -> dict[str, Any]:
         "features": {each.feature: feature_row(each) for each in charges.features},
         "pools": [pool_row(pool) for pool in charges.pools],
         "idle": [idle_row(each) for each in charges.idle],
+        "operated": operated_rows(charges.lines),
         "unallocated": {
             "amount": str(charges.unallocated),
             "share": str(rounded_places(charges.unallocated_share, SHARE_PLACES)),
@@ -87,6 +88,17 @@ def _component_cells(line: ChargeLine) -> Iterable[tuple[str, ...]]:
     tail = (plain(line.quantity), line.unit, plain(line.unit_price))
     for component, amount in line.components:
         yield (*head, *grain, component, *tail, str(amount))
+
+
+def operated_rows(lines: Iterable[ChargeLine]) -> list[dict[str, str]]:
+    """What of the charges another team than the consumer operated, by both, feature and item (A5): part of the charges."""
+    sums: dict[tuple[str, str, str, str], Money] = {}
+    for line in lines:
+        for part in line.operators:
+            key = (line.key.team, part.team, line.key.feature, line.key.item)
+            sums[key] = sums[key] + part.amount if key in sums else part.amount
+    names = ("consumer", "operator", "feature", "item")
+    return [{**dict(zip(names, key, strict=True)), "amount": str(amount)} for key, amount in sorted(sums.items())]
 
 
 def disclosure_row(disclosure: Disclosure) -> dict[str, str]:
@@ -155,6 +167,7 @@ def invoice_row(document: Invoice) -> dict[str, Any]:
         "kind": document.kind,
         "team": document.team,
         "stage": document.stage,
+        "original": document.original,
         "total": str(document.total),
         "budget": text_or_none(document.budget),
         "variance": text_or_none(document.variance),

@@ -53,7 +53,12 @@ def entry_rows(entries: Iterable[JournalEntry]) -> list[dict[str, Any]]:
             "team": entry.team,
             "memo": entry.memo,
             "postings": [
-                {"account": each.account.name, "cost_center": each.cost_center, "amount": str(each.amount)}
+                {
+                    "account": each.account.name,
+                    "cost_center": each.cost_center,
+                    "entity": entry.entity_of(each),
+                    "amount": str(each.amount),
+                }
                 for each in entry.postings
             ],
         }

@@ -21,6 +21,7 @@ from finledger.core.model import (
     Disclosure,
     LineKey,
     MonthCharges,
+    Operated,
     Organisation,
     PriceBook,
     Team,
@@ -78,7 +79,7 @@ def _line(name: str, month: Month, extra: int) -> ChargeLine:
     return ChargeLine(
         key, "chargeback", Decimal(1000), "action", Decimal("0.011123"), usd(1112 + extra), parts,
         token_cost=Decimal("9.300000001"), failed=2, tokens={"output_tokens": 400, "input_tokens": 1500},
-        rules=((1, 990), (4, 10)),
+        rules=((1, 990), (4, 10)), operators=(Operated("tools", "cc-tools", usd(200)), Operated("tools", "cc-tools-2", usd(30))),
     )  # fmt: skip
 
 

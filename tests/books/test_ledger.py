@@ -19,7 +19,8 @@ import pytest
 
 from finledger.books.ledger import InvoiceNumber, Ledger
 from finledger.core.history import History, flows_of
-from finledger.core.model import LoadedFile, MonthCharges, Part
+from finledger.core.model import Account, JournalEntry, LoadedFile, MonthCharges, Part, Posting
+from finledger.core.money import Money
 from finledger.core.problem import Busy, Refused
 from tests.books.ledger_months import AUGUST, JULY, SEPTEMBER, month_charges, price_book
 
@@ -35,6 +36,10 @@ def ledger(tmp_path: Path) -> Ledger:
 @pytest.fixture
 def path(tmp_path: Path) -> Path:
     return tmp_path / "store" / "ledger.sqlite"
+
+
+def fingerprint(path: Path) -> Path:
+    return path.with_name("ledger.sqlite.sha256")
 
 
 def record(ledger: Ledger, charges: MonthCharges) -> int:
@@ -209,11 +214,77 @@ def test_open__a_ledger_of_version_1_gains_what_is_new(ledger: Ledger, path: Pat
         connection.execute("DROP TABLE frozen_forecasts")
         connection.execute("UPDATE meta SET value = '1' WHERE key = 'schema_version'")
         connection.commit()
+    fingerprint(path).unlink()  # earlier versions made none
     again = Ledger.open(path)
     assert (again.months(), again.frozen_forecasts(JULY)) == ((JULY,), None)
     with again.write() as transaction:
         transaction.freeze_forecasts(JULY, {"search": Decimal(1)})
     assert "never changed" in attempt(path, "DELETE FROM frozen_forecasts")
+
+
+OLD_BALANCE = "GROUP BY currency HAVING"
+VERSION_2 = (
+    "charge_lines", "components", "disclosures", "entries", "files", "frozen_books", "frozen_forecasts", "invoices", "meta",
+    "parts", "postings", "runs", "team_totals",
+)  # fmt: skip
+
+
+def as_version_2(path: Path) -> None:
+    """The file as version 2 made it: no log, no notes, no column for entities and credits, and triggers that know of none."""
+    with closing(sqlite3.connect(path)) as connection:
+        guards = connection.execute("SELECT name, sql FROM sqlite_master WHERE type = 'trigger'").fetchall()
+        for name, _ in guards:
+            connection.execute(f"DROP TRIGGER {name}")
+        for table, column in (("postings", "entity"), ("charge_lines", "credit"), ("disclosures", "credit")):
+            connection.execute(f"ALTER TABLE {table} DROP COLUMN {column}")
+        tables = [name for (name,) in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'").fetchall()]
+        later = set(tables) - set(VERSION_2)
+        for table in later:
+            connection.execute(f"DROP TABLE {table}")
+        for _, sql in guards:
+            if later.isdisjoint(sql.split()):
+                connection.execute(sql.replace("GROUP BY entity, currency HAVING", OLD_BALANCE))
+        connection.execute("UPDATE meta SET value = '2' WHERE key = 'schema_version'")
+        connection.commit()
+    fingerprint(path).unlink()  # earlier versions made none
+    path.with_name(f"{path.name}.sha256").unlink(missing_ok=True)
+
+
+def test_open__a_ledger_of_version_2_keeps_its_rows_and_learns_of_entities(ledger: Ledger, path: Path) -> None:
+    charges = month_charges(JULY)
+    record(ledger, charges)
+    as_version_2(path)
+    balances = "SELECT sql FROM sqlite_master WHERE name = 'entries_balanced'"
+    assert OLD_BALANCE in str(query(path, balances))
+    rows = query(path, "SELECT * FROM postings ORDER BY entry_id, line_no")
+
+    again = Ledger.open(path)
+    assert query(path, "SELECT value FROM meta WHERE key = 'schema_version'") == [("3",)]
+    assert [row[: len(rows[0])] for row in query(path, "SELECT * FROM postings ORDER BY entry_id, line_no")] == rows
+    assert again.entries(JULY) == charges.entries
+    assert [(line.line_id, line.amount) for line in again.charge_rows(JULY)] == [
+        (line.line_id, line.amount) for line in charges.lines
+    ]
+    assert attempt(path, "UPDATE postings SET entity = 'x'") == "postings: rows are never changed or deleted"
+    assert OLD_BALANCE not in str(query(path, balances))
+    again = Ledger.open(path)  # a second time there is nothing to do
+    record(again, replace(month_charges(AUGUST), entries=(between_entities(),)))
+    assert again.entries(AUGUST) == (between_entities(),)
+
+
+def between_entities() -> JournalEntry:
+    """9.30 of base cost that ES01's team owes DE01, in both companies' books (rule L6)."""
+    parts = [
+        ("ai_service_expense", "Expenses", "cc-4815", 930, "ES01"),
+        ("intercompany_payable", "Liabilities", "DE01", -930, "ES01"),
+        ("intercompany_receivable", "Assets", "ES01", 930, ""),
+        ("intercompany_income", "Income", "cc-1000", -930, ""),
+    ]
+    postings = tuple(
+        Posting(Account(key, key, kind), center, Money(minor, "USD"), "base", entity)  # type: ignore[arg-type]
+        for key, kind, center, minor, entity in parts
+    )
+    return JournalEntry("2026-08/search/cc-4815", AUGUST.last_day, AUGUST, AUGUST, "search", "DE01", "memo", postings)
 
 
 def test_write__an_exception_leaves_nothing(ledger: Ledger) -> None:
@@ -243,7 +314,7 @@ def full(ledger: Ledger, path: Path) -> Path:
 
 PROTECTED = (
     "charge_lines", "components", "disclosures", "entries", "events", "files", "frozen_books", "frozen_forecasts", "invoices",
-    "notes", "parts", "postings", "runs", "team_totals",
+    "notes", "operated", "parts", "postings", "runs", "team_totals",
 )  # fmt: skip
 
 
@@ -285,10 +356,9 @@ def test_guards__replacing_by_another_unique_key(full: Path) -> None:
     assert attempt(full, again) == "files: sha256 taken already"
 
 
-def posting(line_no: int, minor: int, entry: str = "new", run: int = 1) -> str:
-    return (
-        f"INSERT INTO postings VALUES ({run}, '{entry}', {line_no}, 'k', 'A', 'Expenses', '', 'cc', 'base', {minor}, 'USD')"
-    )
+def posting(line_no: int, minor: int, entry: str = "new", run: int = 1, entity: str = "") -> str:
+    row = f"{run}, '{entry}', {line_no}, 'k', 'A', 'Expenses', '', 'cc', 'base', {minor}, 'USD', '{entity}'"
+    return f"INSERT INTO postings VALUES ({row})"
 
 
 def entry(name: str = "new", run: int = 1) -> str:
@@ -302,7 +372,7 @@ def test_guards__a_complete_run_takes_nothing_more(full: Path) -> None:
     assert attempt(full, posting(1, 5), posting(2, -5), entry()) == "entries: this run is complete"
     assert attempt(full, posting(9, 0, "2026-07/team-0/cc-team-0")) == "postings: this entry is complete"
     assert attempt(full, posting(1, 5), posting(2, -5)) == "FOREIGN KEY constraint failed"  # postings without an entry
-    for table in ("charge_lines", "components", "disclosures", "team_totals"):
+    for table in ("charge_lines", "components", "disclosures", "operated", "team_totals"):
         assert attempt(full, f"INSERT INTO {table} SELECT * FROM {table} LIMIT 1") == f"{table}: this run is complete"
 
 
@@ -312,6 +382,8 @@ def test_guards__an_unbalanced_entry_cannot_be_committed(full: Path) -> None:
     assert attempt(full, entry(run=2), NEW_RUN) == "entries: this entry has no postings"
     two = posting(2, -5, run=2).replace("'USD'", "'EUR'")
     assert attempt(full, posting(1, 5, run=2), two, entry(run=2), NEW_RUN) == unbalanced
+    other = posting(2, -5, run=2, entity="northwind-eu")  # balanced as a whole, in neither company's books
+    assert attempt(full, posting(1, 5, run=2), other, entry(run=2), NEW_RUN) == unbalanced
     assert attempt(full, posting(1, 5, run=2), posting(2, -5, run=2), entry(run=2)) == "FOREIGN KEY constraint failed"
     assert attempt(full, posting(1, 5, run=2), posting(2, -5, run=2), entry(run=2), NEW_RUN) == ""  # the whole of it passes
 
@@ -420,7 +492,9 @@ def test_kill__at_any_moment_leaves_whole_runs(tmp_path: Path) -> None:
             assert process.wait(timeout=30) == -signal.SIGKILL
         assert_whole(path)
         runs_seen.append(query(path, "SELECT count(*) FROM runs")[0][0])
+        assert Ledger.open(path).fingerprint() is None
         path.unlink()
+        fingerprint(path).unlink()
     assert runs_seen[-1] > 0, runs_seen
 
 
@@ -441,7 +515,7 @@ def test_kill__at_a_chosen_system_call(tmp_path: Path, call: str, number: int) -
     result = subprocess.run([*command, sys.executable, str(WORKER), "record", str(path)], capture_output=True, text=True,
                             env={**os.environ, "PYTHONPATH": str(ROOT)}, timeout=120)  # fmt: skip
     assert (result.returncode, result.stdout) == (-signal.SIGKILL, "recording\n"), result.stderr
-    assert Ledger.open(path).months() == (JULY,)
+    assert (Ledger.open(path).months(), Ledger.open(path).fingerprint()) == ((JULY,), None)
     assert query(path, "SELECT * FROM postings") == before
     assert query(path, "PRAGMA integrity_check") == [("ok",)]
     assert record(ledger, month_charges(AUGUST, 60)) == 2

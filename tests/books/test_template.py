@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from datetime import date
 from pathlib import Path
 
 import pytest
 
 from finledger.books.template import new_books
+from finledger.core.accounts import missing_between_entities
 from finledger.core.lint import lint
 from finledger.read.evals import read_evals
 from finledger.read.pricebook import check_currency, read_pricebooks
@@ -49,7 +51,7 @@ def test_new_books__read_without_a_problem(tmp_path: Path, currency: str, day: d
 
 def test_new_books__what_is_commented_out_works(tmp_path: Path) -> None:
     text = new_books("x", "USD")["finledger.yaml"]
-    keys = "pools|providers|buffer|fiscal_year_start|sources|rules|accounts|seats"
+    keys = "pools|providers|buffer|fiscal_year_start|sources|rules|accounts|seats|fund_presentation|disputes"
     live = re.sub(rf"^( *)# (?=({keys}):|  )", r"\1", text, flags=re.MULTILINE)
     assert live != text
     (tmp_path / "finledger.yaml").write_text(live, encoding="utf-8")
@@ -57,6 +59,9 @@ def test_new_books__what_is_commented_out_works(tmp_path: Path) -> None:
     assert outcome.problems == () and outcome.rows is not None
     assert [pool.name for pool in outcome.rows.pools] == ["network", "notebooks", "gpu-shared"]
     assert list(outcome.rows.providers) == ["some-provider"] and outcome.rows.fiscal_year_start == 7
+    assert not missing_between_entities(replace(outcome.rows, platform_entity="x"))
+    assert outcome.rows.fund_presentation == "pnl_contra"
+    assert (outcome.rows.respond_days, outcome.rows.resolve_days) == (5, 20)
     assert len(outcome.rows.rules) == 2 and outcome.rows.teams["search"].seats == {"assistant": 40}
 
 

@@ -25,14 +25,17 @@ def test_status__leads_from_the_load_to_the_quarters_end(tmp_path: Path, capsys:
     books = copy_books(EXAMPLES / "49-rebate", tmp_path / "books")
     assert "1 new file in usage/: finledger load" in said(capsys, "status", "--books", books)[1]
     finledger("load", "--books", books)
+    months = ("2026-07", "2026-08", "2026-09", "2026-10")
+    waivers = [f"{month},days-missing,Ada Fell,the example has a row or two" for month in months]
+    (books / "decisions").mkdir(exist_ok=True)
+    (books / "decisions" / "waivers.csv").write_text("\n".join(["period,condition,name,reason", *waivers]))
     steps = []
     while found := re.search(r"Next: finledger (.*)", said(capsys, "status", "--books", books)[1]):
         steps.append(found[1])
         finledger(*found[1].split(), "--books", books, "--quiet")
-    months = ("2026-07", "2026-08", "2026-09", "2026-10")
-    monthly = [f"{name} --month {month}" for month in months for name in ("allocate", "invoice", "journal")]
-    assert steps == [*monthly[:9], "reconcile --quarter 2026-Q3", *monthly[9:]]
-    assert "finledger close --quarter 2026-Q3 --dry-run" in said(capsys, "status", "--books", books)[1]
+    monthly = [f"{name} --month {month}" for month in months for name in ("allocate", "invoice", "journal", "close")]
+    assert steps == [*monthly[:12], "reconcile --quarter 2026-Q3", "close --quarter 2026-Q3", *monthly[12:]]
+    assert "finledger verify" in said(capsys, "status", "--books", books)[1]
 
     expected = finledger_json(capsys, "reconcile", "--quarter", "2026-Q3", "--books", books, "--dry-run")["buffer"][
         "closing"
@@ -53,7 +56,7 @@ def test_status__showback_alone_ends_with_its_statements(tmp_path: Path, capsys:
     assert "Next: finledger invoice --month 2026-07" in said(capsys, "status", "--books", books)[1]
     err = said(capsys, "invoice", "--month", "2026-07", "--to", "md", "--books", books)[1]
     assert "in out/2026-07/statements" in err and "journal" not in err
-    assert "Next:" not in said(capsys, "status", "--books", books)[1]
+    assert "Next: finledger close --month 2026-07" in said(capsys, "status", "--books", books)[1]
 
 
 @pytest.mark.parametrize("words", [["allocate", "--month", "2026-08"], ["buffer", "status"]], ids=" ".join)

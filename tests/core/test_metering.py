@@ -8,13 +8,14 @@ from pathlib import Path
 import pytest
 
 from finledger.core.metering import meter, metering_query
-from finledger.core.period import Month
+from finledger.core.period import Month, Quarter
 from finledger.core.problem import Outcome
 from finledger.core.provider import Metered
 from finledger.core.reconcile import Terms, reconcile
 from finledger.engines import engine, names
 from finledger.read.invoices import read_invoice
 from finledger.workbench import Workbench
+from finledger.workbench.quarters import settle
 from tests.support import SHARED, finledger, needs_shared
 
 JULY = Month(2026, 7)
@@ -143,6 +144,21 @@ def test_meter__the_providers_own_rows_say_what_was_billed(tmp_path: Path) -> No
         ("openai", "gpt-small input", "1000000 tokens", "0.5", "0.52"),
         ("openai", "web search", "0 ", "0", "7"),
     ]
+
+
+def test_quarter__the_rate_variance_is_by_what_the_provider_billed(tmp_path: Path) -> None:
+    """chat_call takes 1 M in = 0.50 and 1 M out = 2.00 at the book's rates; the cost report bills 0.52 and 1.96: -0.02."""
+    work = books(
+        tmp_path,
+        """
+        team=search | action=chat_call | model=gpt-small | input_tokens=1000000 | output_tokens=1000000
+        source=openai-costs | sku=gpt-4o-mini-2024-07-18, input | billed_cost=0.52
+        source=openai-costs | sku=gpt-small output | billed_cost=1.96
+        """,
+    )
+    settled = settle(work, Quarter(2026, 3))
+    (variance,) = settled.end.variances
+    assert (variance.item, variance.provider_cost, variance.rate) == ("chat_call", Decimal("2.48"), Decimal("-0.02"))
 
 
 def test_meter__what_is_passed_through_is_metered_as_it_was_billed(tmp_path: Path) -> None:

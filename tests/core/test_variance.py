@@ -5,7 +5,10 @@ from __future__ import annotations
 from dataclasses import replace
 from decimal import Decimal
 
+from finledger.core.billed_rates import with_billed
 from finledger.core.model import ActionClass, ActionUse, Price
+from finledger.core.period import Month
+from finledger.core.provider import Metered, Provider, SkuMap
 from finledger.core.variance import variances
 from tests.laws.test_corridor import book
 
@@ -43,3 +46,48 @@ def test_variances__calls_whose_tokens_nobody_counted_did_not_cost_nothing() -> 
     assert (billed.token_cost, billed.provider_cost, billed.rate) == (None, Decimal("0.3"), None)
     (failed,) = variances([replace(counted, failed=10)], [prices])
     assert (failed.token_cost, failed.rate, failed.mix) == (0, 0, Decimal("-0.1"))
+
+
+# ── what a provider's own rows billed, shared among the classes ─────────────────────────────────────────────────────────
+
+# 3.00 in and 12.00 out a million, of tests.laws.test_corridor
+CHAT = ActionUse(
+    "chat", "m", "2026-Q3.v1", "consumer", Decimal(1000), 0, {"input_tokens": 3_000_000, "output_tokens": 500_000}, Decimal(9),
+    Decimal(15), None,
+)  # fmt: skip
+STEP = replace(CHAT, item="step", tokens={"input_tokens": 1_000_000}, token_cost=Decimal(3))
+
+
+def metered_skus(*skus: tuple[str, str, str | None]) -> list[Metered]:
+    return [
+        Metered("p", sku, Month(2026, 7), Decimal(1), "tokens", Decimal(cost), None if billed is None else Decimal(billed))
+        for sku, cost, billed in skus
+    ]
+
+
+def test_billed__is_shared_by_what_the_tokens_cost_in_the_book() -> None:
+    """Input: 3 M of chat, 1 M of step, and 1 M of nobody's = 15.00 in the book, 15.75 billed: 5 % more. Output: 6.00, billed 5.40.
+
+    chat: 9.00 x 1.05 + 6.00 x 0.90 = 14.85; step: 3.00 x 1.05 = 3.15. Nobody's input is the rest of the bill: 3.15.
+    """
+    skus = metered_skus(("m input", "15", "15.75"), ("m output", "6", "5.40"))
+    chat, step = with_billed([CHAT, STEP], skus, [book()], {})
+    assert (chat.provider_cost, step.provider_cost) == (Decimal("14.85"), Decimal("3.15"))
+    (found, _) = variances([chat, step], [book()])
+    assert found.rate == Decimal("-0.15")
+
+
+def test_billed__of_several_kinds_in_one_bill() -> None:
+    """The invoice knows one SKU for all tokens of m: 21.00 in the book, 21.21 billed is 1 % more for each kind of them."""
+    skus = metered_skus(("m *", "21", "21.21"))
+    one = {"p": Provider("p", skus=(SkuMap("M all", "m *"),))}
+    chat, step = with_billed([CHAT, STEP], skus, [book()], one)
+    assert (chat.provider_cost, step.provider_cost) == (Decimal("15.15"), Decimal("3.03"))
+
+
+def test_billed__is_unknown_where_a_kind_of_token_is_on_no_row_of_the_provider() -> None:
+    skus = metered_skus(("m input", "15", "15.75"), ("m output", "6", None))
+    chat, step = with_billed([CHAT, STEP], skus, [book()], {})
+    assert (chat.provider_cost, step.provider_cost) == (None, Decimal("3.15"))
+    stated = replace(STEP, provider_cost=Decimal(4))
+    assert with_billed([stated], skus, [book()], {}) == (stated,)

@@ -7,14 +7,18 @@ from __future__ import annotations
 
 import csv
 import gzip as gzip_format
+import hashlib
 import shutil
 import sqlite3
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 
 import duckdb
 import zstandard
 from openpyxl import Workbook
+
+from finledger.core.period import Month
 
 
 def cp(path: str, target: str) -> None:
@@ -76,6 +80,47 @@ def xlsx(path: str) -> None:
     Path(path).unlink()
 
 
+def days(path: str, month: str, team: str, requests: str, *without: str) -> None:
+    """An export with a row for each day of the month, but for the days left out."""
+    left_out = {int(day) for day in without}
+    found = [day for day in range(1, Month.parse(month).last_day.day + 1) if day not in left_out]
+    rows = [f"{team}-{month}-{day:02},{month}-{day:02}T12:00:00Z,{team},chat_call,{requests}" for day in found]
+    Path(path).parent.mkdir(parents=True, exist_ok=True)
+    Path(path).write_text("\n".join(("usage_id,ts,team,action,requests", *rows, "")), encoding="utf-8")
+
+
+def lose(pattern: str) -> None:
+    """Every file of that name is lost."""
+    for path in _found(pattern):
+        path.unlink()
+
+
+def blot(pattern: str) -> None:
+    """The first bit of the last byte of every such file is another one."""
+    for path in _found(pattern):
+        content = path.read_bytes()
+        path.write_bytes(content[:-1] + bytes([content[-1] ^ 1]))
+
+
+def _found(pattern: str) -> list[Path]:
+    found = sorted(path for path in Path().glob(pattern) if path.is_file())
+    assert found, f"no file is called {pattern}"
+    return found
+
+
+def forge(path: str, *statements: str) -> None:
+    """Rows of the ledger changed behind the guards' back, and its fingerprint made anew."""
+    with closing(sqlite3.connect(path)) as connection:
+        connection.execute("PRAGMA foreign_keys = OFF")
+        for (guard,) in connection.execute("SELECT name FROM sqlite_master WHERE type = 'trigger'").fetchall():
+            connection.execute(f"DROP TRIGGER {guard}")
+        for statement in statements:
+            assert connection.execute(statement).rowcount > 0, statement
+        connection.commit()
+    sha256 = hashlib.sha256(Path(path).read_bytes()).hexdigest()
+    Path(f"{path}.sha256").write_text(f"{sha256}  {Path(path).name}\n", encoding="ascii")
+
+
 def sql(path: str, statement: str) -> None:
     """A statement on an SQLite file, which is made where there is none."""
     Path(path).parent.mkdir(parents=True, exist_ok=True)
@@ -85,5 +130,6 @@ def sql(path: str, statement: str) -> None:
 
 
 MAKERS: dict[str, Callable[..., None]] = {
-    maker.__name__.replace("_", "-"): maker for maker in (cp, rm, gzip, zstd, cut, latin1, long_line, parquet, xlsx, sql)
+    maker.__name__.replace("_", "-"): maker
+    for maker in (cp, rm, gzip, zstd, cut, latin1, long_line, parquet, xlsx, days, lose, blot, forge, sql)
 }

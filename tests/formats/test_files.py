@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from finledger.write import files
-from finledger.write.files import placed, safe_name, write, write_all
+from finledger.write.files import safe_name, write, write_all
 
 
 def tree(folder: Path) -> dict[str, bytes]:
@@ -93,18 +93,6 @@ def test_write_all__nothing_is_written_when_one_path_is_impossible(tmp_path: Pat
     with pytest.raises(OSError):
         write_all({tmp_path / "a": b"1", tmp_path: b"2"})
     assert tree(tmp_path) == {"file": b""}
-
-
-def test_placed__is_taken_back_when_what_it_goes_with_fails(tmp_path: Path) -> None:
-    write(tmp_path / "a", b"old a")
-    with pytest.raises(KeyError), placed({tmp_path / "a": b"new a", tmp_path / "new" / "deep" / "b": b"b"}):
-        assert tree(tmp_path) == {"a": b"new a", "new/deep/b": b"b"}
-        raise KeyError
-    assert tree(tmp_path) == {"a": b"old a"}
-    assert not (tmp_path / "new").exists()
-    with placed({tmp_path / "a": b"new a"}):
-        pass
-    assert tree(tmp_path) == {"a": b"new a"}
 
 
 def test_write__a_failure_names_the_file_and_not_the_temporary_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

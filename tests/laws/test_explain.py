@@ -15,12 +15,12 @@ from pathlib import Path
 
 import pytest
 
-from finledger.core.explain import columns_of, sources_of
+from finledger.core.explain import columns_of, measures_of, sources_of
 from finledger.core.label import own
 from finledger.core.model import LineKey, OwnedGroup
 from finledger.core.money import EXACT
 from finledger.core.rate import Pricing, rate
-from finledger.engines import engine, group_rows
+from finledger.engines import engine, first_rows, group_rows
 from finledger.pipeline import MonthInputs, query
 from finledger.workbench import Workbench
 from finledger.workbench.explain import explain
@@ -76,8 +76,11 @@ def test_every_row__is_a_source_of_one_line_a_meter(bench: Workbench) -> None:
             for key in keys:
                 asked = replace(query(inputs), only=columns_of(key, inputs.organisation))
                 sources = [each.owned.group for each in sources_of(key, groups, groups, pricing)]
-                rows = group_rows(paths, asked, sources, (), EVERY)
+                measures = ("rows", *measures_of(key.kind, inputs.organisation))
+                rows = group_rows(paths, asked, sources, measures[1:], EVERY)
                 assert rows.sums["rows"] == len(rows.first)
+                assert rows.sums == {name: sum(each.sums[name] for each in sources) for name in measures}
+                assert first_rows(paths, asked, sources, 3) == rows.first[:3]
                 times.update((str(row["usage_id"]), key.kind) for _, _, row in rows.first)
     assert set(times.values()) == {1}
     assert set(times) == set(meters_of(bench.root / "usage" / "all.csv"))

@@ -51,9 +51,9 @@ def team(name: str, entity: str = "", line: int = 1) -> Team:
 
 def line(
     parts: dict[str, int], *, name: str = "search", center: str = "cc-4815", stage: str = "chargeback",
-    service: Month = JULY, posting: Month = JULY, item: str = "chat_call",
+    service: Month = JULY, posting: Month = JULY, item: str = "chat_call", kind: str = "action",
 ) -> ChargeLine:  # fmt: skip
-    key = LineKey(name, center, "f", item, "inference", "m", "action", "2026-Q3.v1", service, posting)
+    key = LineKey(name, center, "f", item, "inference", "m", kind, "2026-Q3.v1", service, posting)
     components = tuple((component, usd(minor)) for component, minor in sorted(parts.items()))
     amount = total((part for _, part in components), "USD")
     return ChargeLine(key, stage, Decimal(1), "action", Decimal(1), amount, components)
@@ -127,6 +127,28 @@ def test_post__late_usage_has_its_own_entry() -> None:
     assert [(entry.entry_id, entry.posting_date, entry.debits) for entry in entries] == [
         ("2026-08/search/cc-4815/2026-07", date(2026, 8, 31), 10),
         ("2026-08/search/cc-4815", date(2026, 8, 31), 20),
+    ]
+
+
+def test_post__corrections_and_credits_of_a_closed_month_have_entries_of_their_own() -> None:
+    """June, closed, gets late usage and a credit in July: three entries, which say what they are; accounts by component."""
+    june = Month(2026, 6)
+    lines = [
+        line({"base": 100}),
+        line({"base": 10}, service=june),
+        line({"base": -40, "buffer": -2}, service=june, kind="adjustment"),
+    ]
+    entries = post(lines, organisation(team("search")), JULY).rows
+    assert [(entry.entry_id, entry.memo, entry.debits) for entry in entries] == [
+        ("2026-07/search/cc-4815/2026-06", "AI services of search, correction of 2026-06", 10),
+        ("2026-07/search/cc-4815/2026-06/credit", "AI services of search, credit for 2026-06", 42),
+        ("2026-07/search/cc-4815", "AI services of search in 2026-07", 100),
+    ]
+    assert pairs(entries[1]) == [
+        ("ai_service_expense", "cc-4815", "-0.40"),
+        ("recovery_of_usage", "cc-1000", "0.40"),
+        ("ai_service_expense", "cc-4815", "-0.02"),
+        ("buffer_fund", "cc-1000", "0.02"),
     ]
 
 

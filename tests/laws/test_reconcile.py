@@ -16,7 +16,7 @@ from finledger.core.currency import CurrencyRate
 from finledger.core.model import Organisation
 from finledger.core.money import rounded
 from finledger.core.period import Month
-from finledger.core.post_provider import accrue, post_invoice, reverse
+from finledger.core.post_provider import accrue, reverse
 from finledger.core.provider import Metered, Provider, ProviderLine, SkuReconciliation, Tolerance
 from finledger.core.reconcile import Terms, awaited, reconcile
 
@@ -155,32 +155,6 @@ def test_currency_is_what_the_rate_changed(usage: list[Metered], lines: list[Pro
         )
         assert abs(changed.pop("currency", 0) - 100 * here * (Fraction(rate) - 1)) < 1
         assert all(abs(minor) <= 2 for minor in changed.values())  # the cents of rounding
-
-
-@given(usages, uncounted, st.booleans())
-def test_invoices_are_posted_one_after_the_other(usage: list[Metered], lines: list[ProviderLine], backwards: bool) -> None:
-    """In whichever order they arrive, the entries add up to the last comparison; each payable is its invoice."""
-    posted: Counter[tuple[str, Month]] = Counter()
-    known: list[ProviderLine] = []
-    for number in sorted({each.invoice for each in lines}, reverse=backwards):
-        arrived = [each for each in lines if each.invoice == number]
-        entries = post_invoice(arrived, known, usage, TERMS, DAY, BOOKS).rows
-        for entry in entries:
-            for posting in entry.postings:
-                posted[posting.component, entry.service_month] += posting.amount.minor
-        payable = sum(p.amount.minor for entry in entries for p in entry.postings if p.component == "provider_payable")
-        assert -payable == rounded(sum((each.amount for each in arrived), Decimal(0)), "USD", "half_up").minor
-        assert len({entry.entry_id for entry in entries}) == len(entries)
-        known += arrived
-    expected: Counter[tuple[str, Month]] = Counter()
-    for month in MONTHS:
-        for row in rows(usage, lines, month):
-            expected["provider_expense", month] += row.metered.minor
-            expected["provider_payable", month] -= row.invoiced.minor
-            expected["unclassified", month] += row.unclassified.minor
-            for name, minor in signed(row).items():
-                expected[name, month] += minor
-    assert {key: minor for key, minor in posted.items() if minor} == {key: minor for key, minor in expected.items() if minor}
 
 
 @given(usages, counted)

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from finledger.core.accounts import DEFAULT_ACCOUNTS
+from finledger.core.accounts import DEFAULT_ACCOUNTS, INTERCOMPANY
 from finledger.core.model import Account, Dated, Organisation
 from finledger.core.period import Month
 from finledger.core.problem import Outcome
@@ -108,6 +108,30 @@ def test_read_settings__pools_rules_sources_accounts(tmp_path: Path) -> None:
     assert got.accounts["buffer_fund"] == Account("buffer_fund", "Burst reserve", "Liabilities")
     assert got.accounts["ai_service_expense"] == Account("ai_service_expense", "AI services", "Expenses", "6340")
     assert got.accounts["eval_reserve"] == DEFAULT_ACCOUNTS["eval_reserve"]
+
+
+def test_read_settings__intercompany_accounts_have_no_default_and_a_type_of_their_own(tmp_path: Path) -> None:
+    assert not set(INTERCOMPANY) & set(organisation(tmp_path, HEAD).accounts)
+    names = (
+        'accounts: {intercompany_receivable: {number: "1460", name: Due from}, intercompany_payable: Due to,'
+        " intercompany_income: Group}\n"
+    )
+    got = organisation(tmp_path, HEAD + names).accounts
+    assert [got[key] for key in INTERCOMPANY] == [
+        Account("intercompany_receivable", "Due from", "Assets", "1460"),
+        Account("intercompany_payable", "Due to", "Liabilities"),
+        Account("intercompany_income", "Group", "Income"),
+    ]
+
+
+def test_read_settings__funds_as_contra_income_whatever_they_are_called(tmp_path: Path) -> None:
+    assert organisation(tmp_path, HEAD).accounts["buffer_fund"].type == "Liabilities"
+    text = HEAD + "fund_presentation: pnl_contra\naccounts: {buffer_fund: Burst reserve}\n"
+    got = organisation(tmp_path, text)
+    assert got.accounts["buffer_fund"] == Account("buffer_fund", "Burst reserve", "Income")
+    assert got.accounts["eval_reserve"] == Account("eval_reserve", "Eval reserve", "Income")
+    assert got.accounts["provider_payable"] == DEFAULT_ACCOUNTS["provider_payable"]
+    assert codes(read(tmp_path, HEAD + "fund_presentation: equity\n")) == [("not-one-of", 4)]
 
 
 def test_read_settings__everything_wrong_at_once(tmp_path: Path) -> None:

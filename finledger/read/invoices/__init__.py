@@ -126,6 +126,18 @@ def read_invoices(folder: Path, shown_as: str) -> Outcome[Lines]:
     return Outcome(tuple(line for file in files for line in file.lines), tuple(problems))
 
 
+def read_with(folder: Path) -> dict[Path, tuple[Path, ...]]:
+    """What each invoice of the folder is read from: itself, its map, and the tables that the map looks values up in."""
+    from finledger.read.invoices.column_map import lookups, map_of
+
+    found = {}
+    for path in inbox(folder) if not absent(folder) else ():
+        map_file = map_of(path)
+        tables = sorted(path.parent / name for name in lookups(map_file)) if map_file.is_file() else []
+        found[path] = (path, map_file, *tables) if map_file.is_file() else (path,)
+    return found
+
+
 def inbox(folder: Path) -> list[Path]:
     """The files that are invoices. A link to nowhere is among them: reading it raises OSError, and no invoice is missing unseen."""
     from finledger.read.invoices.column_map import lookups

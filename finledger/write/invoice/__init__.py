@@ -12,6 +12,7 @@ from types import ModuleType
 
 from finledger.core.model import Invoice
 from finledger.core.problem import Misused
+from finledger.write.files import safe_name
 from finledger.write.templates import Templates
 
 
@@ -34,6 +35,13 @@ def suffix(name: str) -> str:
     """What the format's file name ends with: `.html`."""
     ending: str = _format(name).SUFFIX
     return ending
+
+
+def place(invoice: Invoice) -> str:
+    """Where the document lies in out/MONTH, without its suffix: `invoices/INV-2026-0001-search`, `statements/support`."""
+    folder = "notes" if invoice.is_note else f"{invoice.kind}s"
+    team = safe_name(invoice.team)
+    return f"{folder}/{team}" if invoice.kind == "statement" else f"{folder}/{invoice.number}-{team}"
 
 
 def _format(name: str) -> ModuleType:

@@ -24,8 +24,13 @@ def lines_by_feature(invoice: Invoice) -> list[tuple[str, Money, tuple[ChargeLin
     ]
 
 
-def rows_of(lines: Iterable[ChargeLine]) -> list[tuple[ChargeLine, ...]]:
-    """The lines as a person reads them: each on a row, but the premiums on them in one row of each kind, at the end."""
+def rows_of(lines: Iterable[ChargeLine], invoice: Invoice) -> list[tuple[ChargeLine, ...]]:
+    """The lines as a person reads them: each on a row, but the premiums on them in one row of each kind, at the end.
+
+    A note has each of them on a row: it has no table that explains premiums.
+    """
+    if invoice.is_note:
+        return [(line,) for line in lines]
     rows: list[tuple[ChargeLine, ...]] = []
     grouped: dict[str, list[ChargeLine]] = {}
     for line in lines:
@@ -88,7 +93,9 @@ def evidence(feature: str, record: FeatureQuality | None, charged: Money, invoic
         said.append(f"{record.tasks:,} tasks")
     if record.multiplier is not None and record.multiplier != 1:
         said.append(f"price × {text.plain(significant(record.multiplier))}")
-    if record.total != charged:
+    if invoice.is_note:
+        said += [f"all teams {text.money(record.total)} in {words.period(invoice)}"] if record.total else []
+    elif record.total != charged:
         said.append(f"all teams {text.money(record.total)}")
     return ", ".join(said)
 
@@ -96,11 +103,13 @@ def evidence(feature: str, record: FeatureQuality | None, charged: Money, invoic
 def details(line: ChargeLine, invoice: Invoice, gross_by_key: dict[LineKey, Disclosure]) -> tuple[str, ...]:
     """A line's small print. What is the same on every line of the document is said once, elsewhere."""
     key = line.key
-    said = [words.KINDS.get(key.kind, "")] if key.item else []
+    said = [_kind(line)] if key.item else []
     if len(invoice.cost_centers) > 1:
         said.append(text.shown(key.cost_center))
-    if key.service_month != invoice.month:
-        said.append(f"for {text.month(key.service_month)}")
+    if key.credit:
+        said.append(text.shown(key.credit))
+    if key.service_month != key.posting_month:
+        said.append(f"service month {key.service_month}, posted {key.posting_month}")
     if len(invoice.pricebooks) > 1:
         said.append(text.shown(key.price_version))
     if key in gross_by_key:
@@ -112,7 +121,30 @@ def details(line: ChargeLine, invoice: Invoice, gross_by_key: dict[LineKey, Disc
         said.append(f"the tokens cost {text.cost(line.token_cost, invoice.currency)}")
     if line.failed:
         said.append(f"{line.failed:,} failed")
-    return tuple(filter(None, said))
+    return (*filter(None, said), *held((line,), invoice))
+
+
+def held(lines: Iterable[ChargeLine], invoice: Invoice) -> tuple[str, ...]:
+    """The disputes that hold any of the lines (rule L4)."""
+    disputes = dict(invoice.held)
+    found = (disputes[line.line_id] for line in lines if line.line_id in disputes)
+    return tuple(f"held: {text.shown(dispute)}" for dispute in dict.fromkeys(found))
+
+
+def held_amount(invoice: Invoice) -> Money | None:
+    """What of the document's total is under dispute; None where nothing is."""
+    disputed = {line_id for line_id, _ in invoice.held}
+    amounts = [line.amount for line in invoice.lines if line.line_id in disputed]
+    return total(amounts, invoice.currency) if amounts else None
+
+
+def _kind(line: ChargeLine) -> str:
+    """What kind of line it is, "" of an action. A credit says which component it gives back, where it is only one."""
+    said = words.KINDS.get(line.key.kind, "")
+    if line.key.kind == "adjustment" and len(line.components) == 1:
+        component = line.components[0][0]
+        return f"{said} of {words.KINDS.get(component, words.COMPONENTS.get(component, (component,))[0].lower())}"
+    return said
 
 
 def item_name(key: LineKey) -> str:

@@ -20,6 +20,7 @@ from finledger.write.invoice._rows import DRAW, charged_by_kind, feature_name, q
 
 CREDIT = ("coverage_credit",)
 INSTALMENT = ("buffer_repayment",)
+CREDITED = "To be credited"
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +43,9 @@ class Section:
 
 
 def sections(invoice: Invoice) -> tuple[Section, ...]:
-    """In the order in which they are read; what there is nothing to say about is left out."""
+    """In the order in which they are read; what there is nothing to say about is left out: on a note, all of it."""
+    if invoice.is_note:
+        return ()
     found = (_price_of_quality(invoice), _buffer(invoice), _shared_evals(invoice), _not_priced(invoice))
     return tuple(section for section in found if section is not None)
 
@@ -60,6 +63,14 @@ def bill_parts(invoice: Invoice) -> list[tuple[str, Money]]:
         return []
     rest = invoice.total - total((amount for _, amount in parts), invoice.currency)
     return [("Usage and services", rest), *parts]
+
+
+def bill_totals(invoice: Invoice) -> list[tuple[str, Money]]:
+    """What the document comes to: the rows that stand out on it."""
+    rows = [("Change" if invoice.is_note else "Charged", invoice.total)]
+    if invoice.total.minor < 0:
+        rows.append((CREDITED, -invoice.total))
+    return rows
 
 
 # ── the price of quality ────────────────────────────────────────────────────────────────────────────────────────────────

@@ -19,12 +19,14 @@ from finledger.write.invoice._rows import (
     details,
     evidence,
     feature_name,
+    held,
+    held_amount,
     item_name,
     lines_by_feature,
     quality_texts,
     rows_of,
 )
-from finledger.write.invoice._sections import Section, bill_parts, sections
+from finledger.write.invoice._sections import Section, bill_parts, bill_totals, sections
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,6 +128,8 @@ class View:
     """A document, in the order in which it is read. `pro_forma` is the watermark's text, empty on an invoice.
 
     `facts` are (label, value) pairs of who, what and when; empty ones are left out. `disclosed` is the disclosures' sum.
+    `month` is what the amounts are for. `correction` says what a note corrects and why. `close` and `root` are empty while the
+    month is open; the root is in groups.
     """
 
     title: str
@@ -154,6 +158,10 @@ class View:
     question: str
     standing: str
     notes: tuple[str, ...]
+    correction: str = ""
+    quality_title: str = "What it bought"
+    close: str = ""
+    root: str = ""
 
 
 def view(invoice: Invoice) -> View:
@@ -164,7 +172,7 @@ def view(invoice: Invoice) -> View:
         number=text.shown(invoice.number),
         pro_forma=words.PRO_FORMA if statement else "",
         team=text.shown(invoice.team),
-        month=text.month(invoice.month),
+        month=words.period(invoice),
         currency=invoice.currency,
         issuer=text.shown(invoice.issuer),
         issue_date=text.day(invoice.issue_date),
@@ -172,11 +180,13 @@ def view(invoice: Invoice) -> View:
         sentence=words.sentence(invoice),
         total=text.money(invoice.total),
         bill=_bill(invoice),
-        quality_columns=words.QUALITY_COLUMNS,
+        quality_columns=words.quality_columns(invoice),
         quality=tuple(_quality_row(*row, invoice) for row in charged_by_feature(invoice)),
         facts=_facts(invoice),
         features=tuple(
-            FeatureLines(name, text.money(subtotal), tuple(_row(row, invoice, gross_by_key) for row in rows_of(lines)))
+            FeatureLines(
+                name, text.money(subtotal), tuple(_row(row, invoice, gross_by_key) for row in rows_of(lines, invoice))
+            )
             for name, subtotal, lines in lines_by_feature(invoice)
         ),
         sections=tuple(_section(each) for each in sections(invoice)),
@@ -189,18 +199,23 @@ def view(invoice: Invoice) -> View:
         question=words.question(invoice),
         standing=words.standing(invoice),
         notes=tuple(text.shown(note) for note in invoice.notes),
+        correction=words.correction(invoice),
+        quality_title=words.quality_title(invoice),
+        close="" if invoice.seal is None else str(invoice.seal.close),
+        root="" if invoice.seal is None else words.root(invoice.seal),
     )
 
 
 def _row(lines: tuple[ChargeLine, ...], invoice: Invoice, gross_by_key: dict[LineKey, Disclosure]) -> LineRow:
     """A line as a row, or the premiums on a feature's lines as one."""
     line, key = lines[0], lines[0].key
-    if key.kind in PREMIUMS:
+    if key.kind in PREMIUMS and not invoice.is_note:
         each = "see the price of quality" if len(lines) == 1 else f"{len(lines)} lines, see the price of quality"
         amount = total((premium.amount for premium in lines), invoice.currency)
         line_id = line.line_id if len(lines) == 1 else ""
-        return LineRow(line_id, words.KINDS[key.kind].capitalize(), "", "", "", "", "", text.money(amount), (each,))
-    counted = key.kind not in words.AMOUNTS
+        said = (each, *held(lines, invoice))
+        return LineRow(line_id, words.KINDS[key.kind].capitalize(), "", "", "", "", "", text.money(amount), said)
+    counted = key.kind not in words.AMOUNTS and not (key.kind == "adjustment" and line.unit == "month")
     return LineRow(
         line_id=line.line_id,
         item=item_name(key),
@@ -229,9 +244,15 @@ def _component(component: str, amount: Money) -> ComponentRow:
 
 def _bill(invoice: Invoice) -> tuple[BillRow, ...]:
     rows = [BillRow(label, text.money(amount)) for label, amount in bill_parts(invoice)]
-    rows.append(BillRow("Charged", text.money(invoice.total), strong=True))
-    if invoice.total.minor < 0:
-        rows.append(BillRow("To be credited", text.money(-invoice.total), strong=True))
+    rows += [BillRow(label, text.money(amount), strong=True) for label, amount in bill_totals(invoice)]
+    disputed = held_amount(invoice)
+    if disputed is not None:
+        rows.append(BillRow("Held in dispute", text.money(disputed), text.count(len(invoice.held), "line")))
+    return (*rows, *(() if invoice.is_note else _planned(invoice)))
+
+
+def _planned(invoice: Invoice) -> tuple[BillRow, ...]:
+    rows = []
     rows.append(BillRow("Budget", "none set" if invoice.budget is None else text.money(invoice.budget)))
     if invoice.variance is not None and invoice.budget is not None:
         share = text.percent(Fraction(invoice.variance.minor, invoice.budget.minor), 1) if invoice.budget else ""
@@ -254,15 +275,25 @@ def _facts(invoice: Invoice) -> tuple[tuple[str, str], ...]:
         ("Billed team", invoice.team),
         ("Cost centres" if len(centers) > 1 else "Cost centre", ", ".join(centers)),
         ("Owner", invoice.owner),
-        ("Entity", invoice.entity),
+        *_entities(invoice),
         ("Issued by", f"{invoice.issuer}, team {invoice.platform_team}"),
         ("Issue date", text.day(invoice.issue_date)),
-        ("Service period", f"{text.day(invoice.month.first_day)} to {text.day(invoice.month.last_day)}"),
+        ("Service period", " to ".join(map(text.day, words.service_days(invoice)))),
+        ("Posted in", text.month(invoice.month) if invoice.is_note else ""),
+        ("Corrects", invoice.original),
         ("Stage", words.stage(invoice)),
         ("Currency", invoice.currency),
         ("Price book", ", ".join(name for name, _ in invoice.pricebooks)),
+        ("Status", words.state(invoice)),
     )
     return tuple((label, text.shown(value)) for label, value in pairs if value)
+
+
+def _entities(invoice: Invoice) -> tuple[tuple[str, str], ...]:
+    """One entity, or between two of them the one that is billed and the one that bills (rule L6)."""
+    if words.is_intercompany(invoice):
+        return (("Billed entity", invoice.entity), ("Issuing entity", invoice.issuer_entity))
+    return (("Entity", invoice.entity),)
 
 
 def _disclosure(disclosure: Disclosure) -> DisclosureRow:

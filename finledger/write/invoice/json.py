@@ -1,12 +1,14 @@
 """A document for programs: every field of the `Invoice`, exact, amounts and quantities as decimal strings.
 
 schema            1
-title             Invoice | Credit note | Pro-forma statement
-number, kind      kind: invoice | statement
+title             Invoice | Credit note | Debit note | Pro-forma statement
+number, kind      kind: invoice | statement | credit_note | debit_note
 pro_forma         true on a statement: nothing is posted
 summary           the document in one sentence
-team, owner, entity, cost_centers, stage, adopted, issuer, platform_team
-month, service_first_day, service_last_day, issue_date
+team, owner, entity, cost_centers, stage, adopted, issuer, issuer_entity, platform_team
+month, service_first_day, service_last_day, issue_date       month: the one that posts it
+service_months    that the lines are of
+original, reason  the document that a note corrects, and why; "" on others
 currency          of every amount
 total, budget, forecast, variance        null where there is no budget or forecast; variance = total - budget
 pricebooks        [{name, sha256}]
@@ -14,9 +16,10 @@ quality           [{feature, charged, total, production, coverage, in_distributi
                   correct_tasks, cost_per_correct_task}]: `charged` by this document, `total` and `production` of all
                   teams; null = not tracked or not measurable; the last two to 6 significant digits
 lines             [{line_id, posting_month, service_month, team, cost_center, feature, item, workload_type, model, kind,
-                  price_version, stage, funding, quantity, unit, unit_price, amount, components, token_cost, failed,
+                  price_version, credit, stage, funding, quantity, unit, unit_price, amount, components, token_cost, failed,
                   tokens, rules}]: components [{component, amount}], rules [{field, rule}],
-                  the numbers of the rules in finledger.yaml that filled a field
+                  the numbers of the rules in finledger.yaml that filled a field; on a note, a line is a change;
+                  credit: the credit that it belongs to, "" of most
 components        [{component, amount}], the total's subtotals
 disclosures       [{line_id, posting_month, …, price_version, quantity, gross, platform_share, paid}]
 entry_ids         of the journal
@@ -31,6 +34,8 @@ draw              {cause, disclosure, requested, charges, forecast, low_balled, 
 eval_share        {gross, teams, platform, subsidies, share} of all teams, a memo; `share` to 6 significant digits
 subsidies         [{component, amount, account}] of evaluation, paid by the platform, a memo
 central           [{component, amount}] not priced to teams, a memo
+held              [{line_id, dispute}]: the lines under dispute
+seal              {close, root} of the close; null while the month is open and the document provisional
 """
 
 from __future__ import annotations
@@ -71,10 +76,14 @@ def fields(invoice: Invoice) -> dict[str, object]:
         "stage": invoice.stage,
         "adopted": invoice.adopted,
         "issuer": invoice.issuer,
+        "issuer_entity": invoice.issuer_entity,
         "platform_team": invoice.platform_team,
         "month": str(invoice.month),
-        "service_first_day": invoice.month.first_day.isoformat(),
-        "service_last_day": invoice.month.last_day.isoformat(),
+        "service_first_day": words.service_days(invoice)[0].isoformat(),
+        "service_last_day": words.service_days(invoice)[1].isoformat(),
+        "service_months": list(map(str, invoice.service_months or (invoice.month,))),
+        "original": invoice.original,
+        "reason": words.reason(invoice),
         "issue_date": invoice.issue_date.isoformat(),
         "currency": invoice.currency,
         "total": _exact(invoice.total),
@@ -123,6 +132,8 @@ def _beside(invoice: Invoice) -> dict[str, object]:
             for cost in invoice.subsidies
         ],
         "central": [{"component": each.component, "amount": _exact(each.amount)} for each in invoice.central],
+        "held": [{"line_id": line_id, "dispute": dispute} for line_id, dispute in invoice.held],
+        "seal": None if invoice.seal is None else invoice.seal._asdict(),
     }
 
 
@@ -167,6 +178,7 @@ def _key(key: LineKey) -> dict[str, object]:
         "model": key.model,
         "kind": key.kind,
         "price_version": key.price_version,
+        "credit": key.credit,
     }
 
 

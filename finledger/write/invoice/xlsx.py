@@ -19,8 +19,16 @@ from finledger.core.model import ChargeLine, FeatureQuality, Invoice
 from finledger.core.money import Money, minor_digits, rounded_places, significant, total
 from finledger.write import text
 from finledger.write.invoice import _words as words
-from finledger.write.invoice._rows import charged_by_feature, details, evidence, feature_name, item_name, quality_texts
-from finledger.write.invoice._sections import Row, bill_parts, sections
+from finledger.write.invoice._rows import (
+    charged_by_feature,
+    details,
+    evidence,
+    feature_name,
+    held_amount,
+    item_name,
+    quality_texts,
+)
+from finledger.write.invoice._sections import Row, bill_parts, bill_totals, sections
 from finledger.write.invoice._view import View, view
 from finledger.write.templates import Templates
 
@@ -29,15 +37,14 @@ _DIGITS = 15
 _LONGEST_TEXT = 32_767  # a cell holds no more, and xlsxwriter would leave it empty
 _LINE_COLUMNS = (
     ("Feature", 26), ("Item", 22), ("Kind", 18), ("Model", 18), ("Workload", 13), ("Quantity", 16), ("Unit", 11),
-    ("Unit price", 16), ("Amount", 16), ("Cost centre", 14), ("Service month", 14), ("Price book", 14), ("Line", 19),
-    ("Details", 60),
+    ("Unit price", 16), ("Amount", 16), ("Cost centre", 14), ("Service month", 14), ("Posted in", 14), ("Price book", 14),
+    ("Line", 19), ("Details", 60),
 )  # fmt: skip
 _AMOUNT_COLUMN = [name for name, _ in _LINE_COLUMNS].index("Amount")
 _DISCLOSURE_COLUMNS = (
     ("Feature", 26), ("Item", 22), ("Model", 18), ("Quantity", 16), ("Gross", 16), ("Platform share", 16), ("Paid", 16),
     ("Line", 19),
 )  # fmt: skip
-_STRONG = ("Charged", "To be credited")
 Cell = str | Decimal | Money | None
 
 
@@ -84,6 +91,7 @@ class _Sheets:
         self.price = book.add_format({**top, "num_format": money + ("" if places else ".") + "#" * (12 - places)})
         self.right = book.add_format({**top, "align": "right", "num_format": "@"})
         self.strong = book.add_format({**top, "bold": True})
+        self.hash = book.add_format({"font_name": "Consolas", "font_size": 8, "num_format": "@"})
 
     # ── cells ──
 
@@ -146,7 +154,7 @@ class _Sheets:
             sheet.set_header(f"&C&B{document.pro_forma}")
             sheet.write_string(0, 3, document.pro_forma, self.flag)
         sheet.write_string(1, 0, document.sentence)
-        sheet.write_string(2, 0, document.standing)
+        sheet.write_string(2, 0, ". ".join(filter(None, (document.correction.rstrip("."), document.standing))))
         sheet.freeze_panes(3, 0)
         after = max(self._bill(sheet, 4), self._quality(sheet, 4, 3))
         after = self._facts(sheet, after + 1)
@@ -154,25 +162,32 @@ class _Sheets:
         for paragraph in (document.question, *document.notes):
             after += 1
             sheet.write_string(after, 0, paragraph)
+        if document.root:
+            sheet.write_string(after + 1, 0, f"Closed: close {document.close}, check with `finledger verify`; root")
+            sheet.write_string(after + 2, 0, document.root, self.hash)
 
     def _bill(self, sheet: Any, row: int) -> int:
         invoice = self.invoice
         sheet.write_string(row, 0, "The bill", self.section)
         self.header(sheet, row + 1, [(self.document.month, 0), (invoice.currency, 0)], [invoice.currency])
-        figures: list[tuple[str, Cell]] = [*bill_parts(invoice), ("Charged", invoice.total)]
-        if invoice.total.minor < 0:
-            figures.append(("To be credited", -invoice.total))
-        figures.append(("Budget", "none set" if invoice.budget is None else invoice.budget))
-        figures.append(("Variance", invoice.variance))
-        if invoice.forecast is not None:
-            figures.append(("Forecast", invoice.forecast))
+        totals = bill_totals(invoice)
+        figures: list[tuple[str, Cell]] = [*bill_parts(invoice), *totals]
+        disputed = held_amount(invoice)
+        if disputed is not None:
+            figures.append(("Held in dispute", disputed))
+        if not invoice.is_note:
+            figures.append(("Budget", "none set" if invoice.budget is None else invoice.budget))
+            figures.append(("Variance", invoice.variance))
+            if invoice.forecast is not None:
+                figures.append(("Forecast", invoice.forecast))
         for number, (label, figure) in enumerate(figures, row + 2):
-            self.put(sheet, number, 0, label, strong=label in _STRONG)
-            self.put(sheet, number, 1, figure, strong=label in _STRONG)
+            strong = (label, figure) in totals
+            self.put(sheet, number, 0, label, strong)
+            self.put(sheet, number, 1, figure, strong)
         return row + 2 + len(figures)
 
     def _quality(self, sheet: Any, row: int, column: int) -> int:
-        sheet.write_string(row, column, "What it bought", self.section)
+        sheet.write_string(row, column, self.document.quality_title, self.section)
         for number, name in enumerate(self.document.quality_columns):
             sheet.write_string(row + 1, column + number, name, self.head_right if number else self.head)
         rows = charged_by_feature(self.invoice)
@@ -249,8 +264,8 @@ class _Sheets:
             cells: tuple[Cell, ...] = (
                 feature_name(key.feature), item_name(key), words.KINDS.get(key.kind, key.kind), text.shown(key.model),
                 text.shown(key.workload_type), line.quantity, words.UNITS.get(line.unit, text.shown(line.unit)),
-                None, line.amount, text.shown(key.cost_center), str(key.service_month), text.shown(key.price_version),
-                line.line_id, _small_print(line, invoice, gross_by_key),
+                None, line.amount, text.shown(key.cost_center), str(key.service_month), str(key.posting_month),
+                text.shown(key.price_version), line.line_id, _small_print(line, invoice, gross_by_key),
             )  # fmt: skip
             for column, cell in enumerate(cells):
                 self.put(sheet, row, column, cell)

@@ -2,7 +2,8 @@ r"""What every journal format is written from: sorted lines, names made safe, ac
 
 Names come from people and may hold anything; a file format must not be steered by them. `escaped` turns a character that a
 format cannot carry into `\u{…}`, so that two different names stay different. `account_path` makes of an account and a cost
-centre a path of plain ASCII, which depends on these two names alone: the same in every month's file.
+centre a path of plain ASCII, which depends on these two names alone: the same in every month's file. What stands in the books
+of another legal entity than the entry's has that entity as one part more, so that no account mixes two companies.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
 
-from finledger.core.model import Account, JournalEntry
+from finledger.core.model import Account, JournalEntry, Posting
 from finledger.core.money import Money
 from finledger.core.period import Month, Quarter
 
@@ -74,7 +75,7 @@ def journal_lines(journal: Journal) -> Iterator[JournalLine]:
                 line_no=number,
                 posting_date=entry.posting_date,
                 service_period=str(entry.service_month),
-                legal_entity=entry.entity,
+                legal_entity=entry.entity_of(posting),
                 currency=currency,
                 account=posting.account,
                 cost_center=posting.cost_center,
@@ -126,20 +127,29 @@ _LOWER_CODE = re.compile(r"[a-z]{2}[a-z0-9]*(-[a-z0-9]+)*", re.ASCII)
 _UPPER_CODE = re.compile(r"[A-Z0-9]+(-[A-Z0-9]+)*", re.ASCII)
 
 
-def account_path(account: Account, cost_center: str) -> str:
+def posting_path(entry: JournalEntry, posting: Posting) -> str:
+    """The path of a posting's account; with its legal entity where that is another than the entry's (rule L6)."""
+    entity = entry.entity_of(posting)
+    return account_path(posting.account, posting.cost_center, "" if entity == entry.entity else entity)
+
+
+def account_path(account: Account, cost_center: str, entity: str = "") -> str:
     """Type:Account:Cost-centre, each part ASCII letters, digits and hyphens, starting with a capital letter or a digit.
 
     >>> account_path(Account("x", "AI service expense", "Expenses", "6100"), "cc-4815")
     'Expenses:6100-AI-service-expense:Cc-4815'
+    >>> account_path(Account("x", "AI service expense", "Expenses", "6100"), "cc-4815", "ES01")
+    'Expenses:6100-AI-service-expense:Cc-4815:ES01'
     """
     if _PLAIN_ACCOUNT.fullmatch(account.name) and _PLAIN_NUMBER.fullmatch(account.number):
         name = f"{account.number} {account.name}".strip().replace(" ", "-")
     else:
         name = _hashed(f"{account.number} {account.name}", f"{account.number}\x1f{account.name}")
-    return f"{account.type}:{name}:{_cost_center_part(cost_center)}"
+    parts = [account.type, name, _code_part(cost_center), *([_code_part(entity)] if entity else [])]
+    return ":".join(parts)
 
 
-def _cost_center_part(name: str) -> str:
+def _code_part(name: str) -> str:
     if _UPPER_CODE.fullmatch(name):
         return name
     if _LOWER_CODE.fullmatch(name):
@@ -157,26 +167,32 @@ def _hashed(readable: str, identity: str) -> str:
 
 @dataclass(frozen=True, slots=True)
 class OpenAccount:
-    """An account of the file: a path, what it stands for, and the currencies posted to it."""
+    """An account of the file: a path, what it stands for, and the currencies posted to it.
+
+    `entity`: the legal entity whose account it is, where the path says so.
+    """
 
     path: str
     account: Account
     cost_center: str
+    entity: str
     currencies: tuple[str, ...]
 
 
 def open_accounts(journal: Journal) -> tuple[OpenAccount, ...]:
     """Every account the journal uses, by path. Two that give the same path stop the file (a hash that repeats)."""
-    meant: dict[str, tuple[Account, str]] = {}
+    meant: dict[str, tuple[Account, str, str]] = {}
     currencies: dict[str, set[str]] = {}
     for entry in journal.entries:
         for posting in entry.postings:
-            path = account_path(posting.account, posting.cost_center)
-            first, cost_center = meant.setdefault(path, (posting.account, posting.cost_center))
-            if (first.name, first.number, cost_center) != (
+            path, entity = posting_path(entry, posting), entry.entity_of(posting)
+            entity = "" if entity == entry.entity else entity
+            first, *rest = meant.setdefault(path, (posting.account, posting.cost_center, entity))
+            if (first.name, first.number, *rest) != (
                 posting.account.name,
                 posting.account.number,
                 posting.cost_center,
+                entity,
             ):
                 raise ValueError(f"{posting.account.name} and {first.name} both become {path}")
             currencies.setdefault(path, set()).add(posting.amount.currency)

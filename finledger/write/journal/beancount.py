@@ -10,7 +10,7 @@ from __future__ import annotations
 from datetime import date
 
 from finledger.core.model import JournalEntry
-from finledger.write.journal._canonical import Journal, OpenAccount, account_path, escaped, open_accounts, plain
+from finledger.write.journal._canonical import Journal, OpenAccount, escaped, open_accounts, plain, posting_path
 
 SUFFIX = ".beancount"
 
@@ -35,7 +35,7 @@ def _first_use(journal: Journal) -> dict[str, date]:
     opened: dict[str, date] = {}
     for entry in journal.ordered:
         for posting in entry.postings:
-            opened.setdefault(account_path(posting.account, posting.cost_center), entry.posting_date.replace(day=1))
+            opened.setdefault(posting_path(entry, posting), entry.posting_date.replace(day=1))
     return opened
 
 
@@ -45,6 +45,8 @@ def _open(account: OpenAccount, day: date) -> list[str]:
     if account.account.number:
         lines.append(f"  account_number: {_string(account.account.number)}")
     lines.append(f"  cost_center: {_string(account.cost_center)}")
+    if account.entity:
+        lines.append(f"  legal_entity: {_string(account.entity)}")
     return lines
 
 
@@ -52,12 +54,15 @@ def _transaction(entry: JournalEntry) -> list[str]:
     lines = [f"{entry.posting_date.isoformat()} * {_string(entry.team)} {_string(entry.memo)}"]
     lines.append(f"  journal_id: {_string(entry.entry_id)}")
     lines.append(f'  service_period: "{entry.service_month}"')
-    if entry.entity:
+    between = entry.is_intercompany  # then each posting says whose it is
+    if entry.entity and not between:
         lines.append(f"  legal_entity: {_string(entry.entity)}")
     for posting in entry.postings:
-        path = account_path(posting.account, posting.cost_center)
+        path = posting_path(entry, posting)
         lines.append(f"  {path}  {plain(posting.amount.amount)} {posting.amount.currency}")
         lines.append(f"    component: {_string(posting.component)}")
+        if between:
+            lines.append(f"    legal_entity: {_string(entry.entity_of(posting))}")
     return lines
 
 

@@ -11,7 +11,7 @@ from __future__ import annotations
 import unicodedata
 
 from finledger.core.model import JournalEntry
-from finledger.write.journal._canonical import Journal, OpenAccount, account_path, escape, open_accounts, plain
+from finledger.write.journal._canonical import Journal, OpenAccount, escape, open_accounts, plain, posting_path
 
 SUFFIX = ".journal"
 _TAGS = ("account_name", "account_number", "cost_center", "team", "service_period", "legal_entity", "component")
@@ -36,6 +36,7 @@ def _declare(account: OpenAccount) -> list[str]:
         *_tag("account_name", account.account.name),
         *_tag("account_number", account.account.number),
         *_tag("cost_center", account.cost_center),
+        *_tag("legal_entity", account.entity),
     ]
 
 
@@ -43,11 +44,13 @@ def _transaction(entry: JournalEntry) -> list[str]:
     lines = [f"{entry.posting_date.isoformat()} * ({_text(entry.entry_id)}) {_text(entry.memo)}".rstrip()]
     lines += _tag("team", entry.team)
     lines += _tag("service_period", str(entry.service_month))
-    lines += _tag("legal_entity", entry.entity)
+    between = entry.is_intercompany  # then each posting says whose it is: it would inherit the entry's tag beside its own
+    lines += _tag("legal_entity", "" if between else entry.entity)
     for posting in entry.postings:
-        path = account_path(posting.account, posting.cost_center)
+        path = posting_path(entry, posting)
         lines.append(f"    {path}  {plain(posting.amount.amount)} {posting.amount.currency}")
         lines += _tag("component", posting.component)
+        lines += _tag("legal_entity", entry.entity_of(posting) if between else "")
     return lines
 
 

@@ -20,6 +20,7 @@ from finledger.core.model import (
     LineKey,
     PlatformCost,
     QualityTerms,
+    Seal,
 )
 from finledger.core.money import Money
 from finledger.core.period import Month
@@ -210,6 +211,50 @@ BURST = replace(
     central=(Central("eval", usd("13.96")), Central("registry", usd("3.10"))),
 )
 CREDIT_NOTE = only(replace(POOL), number="2026-000018", adopted=False)
+SEPTEMBER = Month(2026, 9)
+SEAL = Seal(3, "5e0c9b1a7d3f42e86b0d9c1f3a5e7b29d4f6081c3e5a7092b4d6f8013c5e7a9b")
+
+
+def late(like: ChargeLine, quantity: str, components: dict[str, Money], **key: str) -> ChargeLine:
+    """A line that September posts for July: a change of one of the sample's."""
+    parts = tuple(components.items())
+    return replace(
+        like, key=like.key._replace(posting_month=SEPTEMBER, **key), quantity=Decimal(quantity), components=parts,
+        amount=Money(sum(part.minor for _, part in parts), "USD"), token_cost=None, tokens={}, failed=0, rules=(),
+    )  # fmt: skip
+
+
+# 1,000 x 0.011123 = 11.12; 500 steps fewer are -1.68, and their premium -0.35: together 9.09
+CORRECTED = (
+    late(CHAT, "1000", {"base": usd("9.30"), "overhead": usd("1.35"), "registry": usd("0.05"), "buffer": usd("0.42")}),
+    late(STEP, "-500", {"base": usd("-1.40"), "overhead": usd("-0.21"), "buffer": usd("-0.07")}),
+    late(PREMIUM, "1", {"coverage_premium": usd("-0.35")}),
+)
+DEBIT_NOTE = replace(
+    only(*CORRECTED), number="DN-2026-0001", kind="debit_note", month=SEPTEMBER, issue_date=date(2026, 9, 30), seal=SEAL,
+    original="2026-000017", service_months=(JULY,), quality=QUALITY, entry_ids=("2026-09/r-d/cc-4815/2026-07",),
+    disclosures=(Disclosure(EVAL.key._replace(posting_month=SEPTEMBER), Decimal(9), usd("0.10"), usd("0.10"), usd("0.00")),),
+    quality_terms=None, buffer_terms=None, quarter_end=None,
+)  # fmt: skip
+# 12.5 x 24.00 = 300.00, and 7,000 steps with their premium: 23.53 + 4.92; together 328.45 back
+CREDITED = (
+    late(STEP, "-7000", {name: -part for name, part in STEP.components}, kind="adjustment", credit="C-2026-0001"),
+    late(
+        PREMIUM,
+        "-1",
+        {"coverage_premium": usd("-4.92")},
+        item="agent_step/coverage_premium",
+        kind="adjustment",
+        credit="C-2026-0001",
+    ),
+    late(GPU, "-12.5", {"gpu": usd("-300.00")}, kind="adjustment", credit="C-2026-0001"),
+)
+DISPUTED = replace(
+    DEBIT_NOTE, number="CN-2026-0001", kind="credit_note", lines=CREDITED, components=subtotals(CREDITED), disclosures=(),
+    total=usd("-328.45"), entry_ids=("2026-09/r-d/cc-4815/2026-07/credit",), seal=None,
+    reason="The cluster was idle <all> weekend (dispute D-2026-0001)",
+)  # fmt: skip
+HELD = replace(INVOICE, held=((GPU.line_id, "D-2026-0002: not our cluster"), (PREMIUM.line_id, "D-2026-0003: |tested|")))
 YEN = only(
     line(FORMULA, "chat_call", "action", "123456789", "action", "1.5", {"base": Money(185185184, "JPY")}), currency="JPY"
 )
@@ -221,6 +266,9 @@ ALL = {
     "statement": STATEMENT,
     "burst": BURST,
     "credit-note": CREDIT_NOTE,
+    "debit": DEBIT_NOTE,
+    "credit": DISPUTED,
+    "held": HELD,
     "yen": YEN,
     "dinar": DINAR,
     "huge": HUGE,

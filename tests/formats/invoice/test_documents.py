@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 import sys
 from collections.abc import Callable
@@ -66,7 +67,7 @@ def test_formats__are_the_files_of_the_folder() -> None:
 # ── the same figures everywhere ─────────────────────────────────────────────────────────────────────────────────────────
 
 
-@pytest.mark.parametrize("document", ["invoice", "statement", "burst", "credit-note", "yen", "dinar", "huge"])
+@pytest.mark.parametrize("document", ["invoice", "statement", "burst", "credit-note", "debit", "yen", "dinar", "huge"])
 @pytest.mark.parametrize("name", FORMATS)
 def test_render__every_format_has_the_same_lines_and_total(
     document: str, name: str, rendered: Rendering, tmp_path: Path
@@ -196,9 +197,10 @@ def test_render__the_budget_in_words(budget: str, said: str) -> None:
 
 
 def test_render__two_entities_are_named_and_not_called_internal() -> None:
-    document = replace(sample.INVOICE, issuer="Northwind Inc.", entity="Northwind EU B.V.")
+    document = replace(sample.INVOICE, issuer_entity="Northwind Inc.", entity="Northwind EU B.V.")
     page = render("md", document, Templates([shipped("templates")])).decode()
     assert "intercompany charge from Northwind Inc. to Northwind EU B.V." in page and "internal allocation" not in page
+    assert re.search(r"Billed entity\W+Northwind EU B\.V\.", page) and re.search(r"Issuing entity\W+Northwind Inc\.", page)
     inside = replace(document, entity="Northwind Inc.")
     assert (
         "internal allocation of cost inside Northwind Inc.; it is not a tax"
@@ -329,7 +331,7 @@ def test_render__the_same_bytes_in_another_process() -> None:
     assert digests("1") == first
 
 
-@pytest.mark.parametrize("document", ["invoice", "statement", "burst"])
+@pytest.mark.parametrize("document", ["invoice", "statement", "burst", "debit", "credit"])
 @pytest.mark.parametrize("name", ["html", "json", "md"])
 def test_render__golden(document: str, name: str, rendered: Rendering, request: pytest.FixtureRequest) -> None:
     expected = HERE / "expected" / f"{document}{suffix(name)}"

@@ -37,7 +37,8 @@ def of_the_ledger(journal: Journal) -> list[Read]:
     """What every file must say, from the entries themselves."""
     return sorted(
         Read(
-            entry.entry_id, line_no, entry.posting_date, str(entry.service_month), entry.entity, entry.team, entry.memo,
+            entry.entry_id, line_no, entry.posting_date, str(entry.service_month), posting.entity or entry.entity, entry.team,
+            entry.memo,
             posting.account.number, posting.account.name, posting.cost_center, posting.amount.currency,
             posting.amount.amount, posting.component,
         )
@@ -74,7 +75,8 @@ def from_beancount(content: bytes) -> list[Read]:
     return [
         Read(
             unescaped(entry.meta["journal_id"]), line_no, entry.date, entry.meta["service_period"],
-            unescaped(entry.meta.get("legal_entity", "")), unescaped(entry.payee or ""), unescaped(entry.narration),
+            unescaped(posting.meta.get("legal_entity", entry.meta.get("legal_entity", ""))), unescaped(entry.payee or ""),
+            unescaped(entry.narration),
             unescaped(opened[posting.account].get("account_number", "")), unescaped(opened[posting.account]["account"]),
             unescaped(opened[posting.account]["cost_center"]), posting.units.currency, posting.units.number,
             unescaped(posting.meta["component"]),
@@ -111,7 +113,7 @@ def from_hledger(content: bytes) -> list[Read]:
     return [
         Read(
             unescaped(head[2]), line_no, date.fromisoformat(head[1]), of_entry["service_period"],
-            of_entry.get("legal_entity", ""), of_entry.get("team", ""), unescaped(head[3]),
+            of_posting.get("legal_entity", of_entry.get("legal_entity", "")), of_entry.get("team", ""), unescaped(head[3]),
             accounts[posting[1]].get("account_number", ""), accounts[posting[1]].get("account_name", ""),
             accounts[posting[1]].get("cost_center", ""), posting[3], Decimal(posting[2]), of_posting["component"],
         )

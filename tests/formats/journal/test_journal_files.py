@@ -16,18 +16,20 @@ from dataclasses import replace
 from datetime import date
 from decimal import Decimal
 from pathlib import Path
+from typing import Literal
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from finledger.core.accounts import DEFAULT_ACCOUNTS
-from finledger.core.model import Account, JournalEntry, Posting
+from finledger.core.accounts import DEFAULT_ACCOUNTS, INTERCOMPANY
+from finledger.core.model import Account, ChargeLine, Dated, JournalEntry, LineKey, Organisation, Posting, Team
 from finledger.core.money import Money
 from finledger.core.period import Month
+from finledger.core.post import post
 from finledger.core.problem import Misused
 from finledger.write.journal import Journal, _canonical, formats, render, suffix
-from finledger.write.journal._canonical import account_path
+from finledger.write.journal._canonical import account_path, posting_path
 from tests.formats.journal.journal_readings import READERS, from_csv, of_the_ledger, sums
 
 HERE = Path(__file__).parent
@@ -63,6 +65,33 @@ def _thousand_chats(currency: str) -> Journal:
     odd = _entry('2026-07/R&D "x"/CC-9', 'R&D "x"', "CC-9", currency, gpu)
     formula = _entry("2026-07/=1+1/日本", "=1+1", "日本", currency, premium)
     return Journal("Northwind AI platform", JULY, currency, (search, odd, formula))
+
+
+ENTITIES = ("DE01", "ES01", 'Société "x"')
+
+
+def _between_entities(presentation: Literal["liability", "pnl_contra"] = "liability") -> Journal:
+    """The thousand chats three times: of a team of DE01 as the platform is, and of one of each other entity (rule L6).
+
+    All three charge cost centre cc-4815, and each entity has its own.
+    """
+    names = {key: Account(key, key.replace("_", " ").capitalize(), kind) for key, kind in INTERCOMPANY.items()}
+    teams = {
+        f"team {entity}": Team(f"team {entity}", Dated.always("cc-4815"), Dated.always("chargeback"), entity=entity)
+        for entity in ENTITIES
+    }
+    books = Organisation(
+        "B", "USD", "UTC", "ai-platform", "cc-1000", teams, platform_entity="DE01", accounts=names,
+        fund_presentation=presentation,
+    )  # fmt: skip
+    parts = tuple(
+        (name, Money(minor, "USD")) for name, minor in (("base", 930), ("buffer", 42), ("overhead", 135), ("registry", 5))
+    )
+    keys = [LineKey(name, "cc-4815", "f", "chat", "inference", "m", "action", "2026-Q3.v1", JULY, JULY) for name in teams]
+    lines = [ChargeLine(key, "chargeback", Decimal(1000), "action", Decimal(0), Money(1112, "USD"), parts) for key in keys]
+    outcome = post(lines, books, JULY)
+    assert outcome.problems == ()
+    return Journal("Northwind AI platform", JULY, "USD", outcome.rows)
 
 
 def _write(journal: Journal, name: str, folder: Path) -> Path:
@@ -114,7 +143,7 @@ def test_render__unknown_format() -> None:
 
 
 def test_doctests() -> None:
-    assert doctest.testmod(_canonical) == (0, 2)
+    assert doctest.testmod(_canonical) == (0, 3)
 
 
 # ── goldens, and what the files say ─────────────────────────────────────────────────────────────────────────────────────
@@ -191,7 +220,7 @@ def _by_path(journal: Journal) -> dict[str, Decimal]:
     result: dict[str, Decimal] = defaultdict(Decimal)
     for entry in journal.entries:
         for posting in entry.postings:
-            result[account_path(posting.account, posting.cost_center)] += posting.amount.amount
+            result[posting_path(entry, posting)] += posting.amount.amount
     return dict(result)
 
 
@@ -214,6 +243,45 @@ def test_ledger__same_balances(currency: str, tmp_path: Path) -> None:
     result = _run("ledger", "--args-only", "-f", path, "balance", "--flat", "--empty", "--no-total", "--format", shape)
     table = [line.split("\t") for line in result.stdout.splitlines()]
     assert {name: Decimal(amount) for name, amount in table} == _by_path(journal)
+
+
+# ── legal entities ─────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+@pytest.mark.parametrize("name", formats())
+def test_render__every_line_says_in_whose_books_it_stands(name: str) -> None:
+    """Per entity 11.12 is debited and credited: the platform's has all three teams', 33.36, the others have their own."""
+    found = READERS[name](render(name, _between_entities()))
+    assert sorted(found) == of_the_ledger(_between_entities())
+    debits: dict[str, Decimal] = defaultdict(Decimal)
+    net: dict[str, Decimal] = defaultdict(Decimal)
+    for line in found:
+        net[line.entity] += line.amount
+        debits[line.entity] += max(line.amount, Decimal(0))
+    assert set(net.values()) == {Decimal(0)}
+    assert debits == {"DE01": Decimal("33.36"), ENTITIES[1]: Decimal("11.12"), ENTITIES[2]: Decimal("11.12")}
+
+
+@pytest.mark.parametrize("presentation", ["liability", "pnl_contra"])
+@pytest.mark.parametrize(("name", "check"), CHECKERS)
+def test_checker__accepts_entities_and_both_presentations_of_the_fund(
+    name: str, check: Checker, presentation: Literal["liability", "pnl_contra"], tmp_path: Path
+) -> None:
+    path = _write(_between_entities(presentation), name, tmp_path)
+    _accepted(check(path))
+    kind = {"liability": "Liabilities", "pnl_contra": "Income"}[presentation]
+    assert set(re.findall(r"\w+(?=:(?:Buffer-fund|Registry-reserve|Eval-reserve))", path.read_text())) == {kind}
+
+
+@needs_hledger
+def test_hledger__trial_balance_of_one_company(tmp_path: Path) -> None:
+    """By the tag on the lines: what ES01's own accountant books, 11.12 of expense owed to DE01, and nothing of DE01's."""
+    path = _write(_between_entities(), "hledger", tmp_path)
+    result = _run("hledger", "balance", "-f", path, "--flat", "--no-total", "-O", "csv", "tag:legal_entity=^ES01$")
+    assert {row[0]: row[1] for row in list(csv.reader(io.StringIO(result.stdout)))[1:]} == {
+        "Expenses:AI-service-expense:Cc-4815:ES01": "11.12000000 USD",
+        "Liabilities:Intercompany-payable:DE01:ES01": "-11.12000000 USD",
+    }
 
 
 # ── accounts as paths ───────────────────────────────────────────────────────────────────────────────────────────────────
@@ -272,8 +340,12 @@ def balanced_entries(draw: st.DrawFn) -> JournalEntry:
     amounts = draw(st.lists(st.integers(-(10**13), 10**13).filter(bool), min_size=1, max_size=4))
     if sum(amounts):
         amounts.append(-sum(amounts))
+    entities = draw(st.just([""]) | st.lists(odd_text, min_size=1, max_size=2, unique=True))
     postings = tuple(
-        Posting(draw(accounts), draw(odd_text), Money(minor, currency), draw(st.just("base") | odd_text.filter(bool)))
+        Posting(
+            draw(accounts), draw(odd_text), Money(minor, currency), draw(st.just("base") | odd_text.filter(bool)), entity
+        )
+        for entity in entities
         for minor in amounts
     )
     month = Month(2026, draw(st.integers(1, 12)))
@@ -314,6 +386,6 @@ def _same_lines(journal: Journal, found: list[tuple[str, str, str, str]]) -> Non
     expected: list[tuple[str, str, str, Decimal]] = []
     for entry in journal.ordered:
         for posting in entry.postings:
-            path = account_path(posting.account, posting.cost_center)
+            path = posting_path(entry, posting)
             expected.append((str(entry.posting_date), path, posting.amount.currency, posting.amount.amount))
     assert [(day, name, currency, Decimal(amount)) for day, name, currency, amount in found] == expected
