@@ -424,6 +424,7 @@ def test_reserved_accelerators_that_stood_idle_are_charged(company: Path) -> Non
 # ── the third quarter is closed ─────────────────────────────────────────────────────────────────────────────────────────
 
 CLASSES = ("rate", "quantity", "duplicate", "rounding")
+POSTED = {"2026-07": "12131.74", "2026-08": None, "2026-09": "20211.59"}  # of invoices; 10,185.72 + 10,025.87 in September
 
 
 @pytest.fixture(scope="module")
@@ -437,6 +438,7 @@ def closed(company: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     for month in THIRD:
         done = as_json("close", "--month", month, books=books)
         assert (done["problems"], done["waived"]) == ([], [])
+        assert done["figures"].get("invoiced by providers") == POSTED[month]
         for path, content in kept.items() if month == "2026-08" else ():
             path.write_bytes(content)
     assert as_json("close", "--quarter", "2026-Q3", books=books)["problems"] == []

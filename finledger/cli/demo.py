@@ -103,7 +103,7 @@ def _point_to(folder: Path) -> None:
         "*/journal/*",
         "*/reconciliation.csv",
         f"{CLOSED}/reconciliation.json",
-        f"{CLOSED}/notes/*.html",
+        f"{CLOSED}/notes/*.pdf",
         f"{CLOSED}/trial-balance.csv",
     ):
         for path in sorted((folder / "out").glob(pattern))[:1]:

@@ -1,4 +1,4 @@
-"""Explain a line of an invoice, a posting of the journal, or a difference with a provider: down to rule, price and source rows.
+"""Explain a line of an invoice, a posting, or a difference with a provider: down to rule, price and source rows.
 
 A line: WHAT is the number of an invoice, a note or a statement or, before anything is issued, a month and a team; LINE is the
 line's id as documents show it, or its beginning. Every figure is shown exactly, with the file and line where it stands. The

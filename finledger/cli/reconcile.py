@@ -47,14 +47,14 @@ def reconcile(
     if close is not None and (quarter is not None or not as_of):  # shown as it was closed, and not written again
         bench, dry_run = sealed.as_of(bench, close, before=True), True
     if month is not None and quarter is None:
-        _reconcile_month(bench, books, month, format, quiet, dry_run)
+        _reconcile_month(bench, books, month, format, quiet, dry_run, closed=close is not None)
     elif quarter is not None and month is None:
         _reconcile_quarter(bench, books, quarter, format, quiet, dry_run)
     else:
         raise Misused("name a month with --month (provider invoices) or a quarter with --quarter")
 
 
-def _reconcile_month(bench: Any, books: Path, month: Any, format: str, quiet: bool, dry_run: bool) -> None:
+def _reconcile_month(bench: Any, books: Path, month: Any, format: str, quiet: bool, dry_run: bool, closed: bool) -> None:
     from finledger.cli import screen
     from finledger.workbench import providers
     from finledger.write import reconciliation as written
@@ -76,6 +76,8 @@ def _reconcile_month(bench: Any, books: Path, month: Any, format: str, quiet: bo
             said = f"{found.unclassified} {found.currency} is not explained: the month does not close"
         elif found.rows:
             said = "every cent of the difference is classified"
+        elif closed:
+            said = "no provider had invoiced the month when it was closed; what came since is shown by --as-of and a later close"
         else:
             said = "no provider has invoiced the month yet"
         made = "nothing was written" if dry_run else f"{count(len(paths), 'file')} in {bench.shown(paths[0].parent)}/"

@@ -8,13 +8,11 @@ posting that is not their sum is a ledger that does not hold together.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
-from fractions import Fraction
-from typing import NamedTuple
 
 from finledger.core.accounts import accounts_of
-from finledger.core.explain import Fact, SourceRows, terminating
+from finledger.core.explain import Fact, SourceRows
 from finledger.core.model import (
     MONEY_MOVES,
     UNALLOCATED,
@@ -26,20 +24,13 @@ from finledger.core.model import (
     Posting,
     Seal,
 )
-from finledger.core.money import Money, rounded_parts, total, zero
-from finledger.core.period import Month
+from finledger.core.money import Money, total, zero
 from finledger.core.post import ACCOUNTS_OF, CREDIT, RECOVERIES, RELEASES, entry_id
 from finledger.core.post_pairs import OPERATED, why_not
-from finledger.core.post_provider import components_of
 from finledger.core.problem import Problem
-from finledger.core.provider import DIFFERENCES, Metered, ProviderLine, SkuReconciliation
 from finledger.core.quarter import Reserve, TrueUp
-from finledger.core.reconcile import Terms, line_amounts
-from finledger.core.repost import base_id
 
 VIA = "/via/"
-CHANGES = frozenset({"invoice", "costs", "usage"})
-PROVIDER_KINDS = CHANGES | {"accrual", "reversal"}
 _BETWEEN = {"intercompany_receivable", "intercompany_payable"}
 
 
@@ -99,7 +90,7 @@ def charge_postings(
     for number, posting in enumerate(entry.postings, 1):
         sign = _side(posting)
         parts = tuple(
-            Fact(line.line_id, _signed(part, sign), None, _line_facts(line))
+            Fact(line.line_id, signed(part, sign), None, _line_facts(line))
             for line in own
             for name, part in line.components
             if name == posting.component
@@ -114,7 +105,8 @@ def _side(posting: Posting) -> int:
     return 1 if posting.account.key in (debit, "intercompany_receivable") else -1
 
 
-def _signed(amount: Money, sign: int) -> Money:
+def signed(amount: Money, sign: int) -> Money:
+    """The amount as it stands on a side: 1 for the one that is debited, -1 for the other."""
     return amount if sign > 0 else -amount
 
 
@@ -159,7 +151,7 @@ def pair_postings(
         operating = entry.postings[(number - 1) // 4 * 4].cost_center
         sign = 1 if number % 2 else -1
         parts = tuple(
-            Fact(line.line_id, _signed(part.amount, sign), None, (*_line_facts(line), Fact("operator", part.team)))
+            Fact(line.line_id, signed(part.amount, sign), None, (*_line_facts(line), Fact("operator", part.team)))
             for line in own
             for part in line.operators
             if (part.team, part.cost_center) == (operator, operating) and why_not(line, part, organisation) is None
@@ -229,7 +221,7 @@ def _release(posting: Posting, end: QuarterFigures, accounts: Mapping[str, Accou
     parts = tuple(
         Fact(
             "released",
-            _signed(each.released, sign),
+            signed(each.released, sign),
             None,
             (
                 Fact("opening", each.opening),
@@ -250,7 +242,7 @@ def _settled(team: str, posting: Posting, end: QuarterFigures) -> tuple[Fact, ..
     if posting.component == "buffer_true_up":
         return tuple(
             Fact(
-                str(each.month), _signed(each.amount, sign), None, (Fact("drawn", each.old), Fact("on_final_data", each.new))
+                str(each.month), signed(each.amount, sign), None, (Fact("drawn", each.old), Fact("on_final_data", each.new))
             )
             for each in end.true_ups
             if each.team == team
@@ -260,7 +252,7 @@ def _settled(team: str, posting: Posting, end: QuarterFigures) -> tuple[Fact, ..
         return ()
     everybodys = total((amount for amount in end.paid.values() if amount.minor > 0), rebate.currency)
     paid = (Fact("surcharges_paid", end.paid.get(team, zero(rebate.currency))), Fact("paid_by_all", everybodys))
-    return (Fact("rebate", _signed(-rebate, sign), None, paid),)
+    return (Fact("rebate", signed(-rebate, sign), None, paid),)
 
 
 def quarter_facts(components: Collection[str], end: QuarterFigures) -> tuple[Fact, ...]:
@@ -279,210 +271,3 @@ def quarter_facts(components: Collection[str], end: QuarterFigures) -> tuple[Fac
         ]
         facts.append(Fact("excess", end.before_rebates - end.high, None, tuple(shares), alike=True))
     return tuple(facts)
-
-
-# ── the provider's side ─────────────────────────────────────────────────────────────────────────────────────────────────
-
-
-def provider_rule(posting: Posting, kind: str, accounts: Mapping[str, Account]) -> Fact:
-    """The row of rule L1 for a provider's accrual (X2), its invoice, or a class of variance (X1, X3; currency M6)."""
-    expense, name = accounts["provider_expense"].name, posting.component
-    if kind in ("accrual", "reversal"):
-        sides = (Fact("debit", f"{expense} @platform"), Fact("credit", accounts["accrued_provider_cost"].name))
-        turned = (Fact("turned_round", "the accrual is taken back"),) if kind == "reversal" else ()
-        return Fact("rule", "L1, X2", None, (Fact("component", name), *sides, *turned))
-    is_class = name in DIFFERENCES or name == "unclassified"
-    debit = f"{posting.account.name} @platform" if is_class else f"{expense} @platform"
-    by = {"currency": "L1, M6"}.get(name, "L1, X1, X3") if is_class else "L1, X2"
-    return Fact(
-        "rule",
-        by,
-        None,
-        (Fact("component", name), Fact("debit", debit), Fact("credit", accounts["provider_payable"].name)),
-    )
-
-
-def accrual_postings(
-    entry: JournalEntry, metered: Iterable[Metered], terms: Terms, accounts: Mapping[str, Account]
-) -> tuple[PostingExplained, ...]:
-    """An accrual by SKU: quantity x contracted rate, exact, all of them rounded once and taken apart again."""
-    by_sku: dict[str, list[Metered]] = {}
-    for each in metered:
-        by_sku.setdefault(each.sku, []).append(each)
-    exact = {sku: sum((Fraction(each.cost) for each in found), Fraction(0)) for sku, found in by_sku.items()}
-    amounts = rounded_parts(exact, terms.currency, terms.rounding) if exact else {}
-    found = []
-    for number, posting in enumerate(entry.postings, 1):
-        sign = 1 if posting.component == "provider_expense" else -1
-        parts = tuple(
-            Fact(sku, _signed(amount, sign), None, tuple(_metered_facts(by_sku[sku], exact[sku])))
-            for sku, amount in sorted(amounts.items())
-            if amount or exact[sku]
-        )
-        found.append(PostingExplained(number, posting, provider_rule(posting, "accrual", accounts), parts))
-    return tuple(found)
-
-
-def _metered_facts(metered: Sequence[Metered], exact: Fraction) -> Iterable[Fact]:
-    first = metered[0]
-    if len(metered) == 1 and first.quantity:
-        yield Fact("quantity", first.quantity)
-        yield Fact("unit", first.unit)
-        yield Fact("contracted_rate", terminating(Fraction(exact) / Fraction(first.quantity)))
-    yield Fact("exact", terminating(exact))
-
-
-def reversal_postings(
-    entry: JournalEntry, accrual: JournalEntry, accounts: Mapping[str, Account]
-) -> tuple[PostingExplained, ...]:
-    """A reversal: the accrual's posting of the same component with its sign turned round."""
-    return tuple(
-        PostingExplained(
-            number,
-            posting,
-            provider_rule(posting, "reversal", accounts),
-            tuple(
-                Fact(accrual.entry_id, -each.amount, None, (Fact("accrued_on", accrual.posting_date.isoformat()),))
-                for each in accrual.postings
-                if each.component == posting.component
-            ),
-        )
-        for number, posting in enumerate(entry.postings, 1)
-    )
-
-
-@dataclass(frozen=True, slots=True)
-class Change:
-    """What changed a provider's service month: its comparison before and after, the other entries that posted a part of the
-    change, and the lines of the invoice that this entry is of: whole, all its service months.
-    """
-
-    before: Sequence[SkuReconciliation]
-    after: Sequence[SkuReconciliation]
-    others: Sequence[JournalEntry]
-    invoice: Sequence[ProviderLine]
-    is_newest: bool
-
-
-class ProviderEntry(NamedTuple):
-    """What the id of a provider's entry says: `number` of an invoice, "" of the others."""
-
-    provider: str
-    service_month: Month
-    kind: str
-    number: str
-
-
-def provider_entry(entry_id: str) -> ProviderEntry | None:
-    """The id taken apart; None of an entry that is not of a provider's side. Versions of later closes are of the same.
-
-    >>> provider_entry("2026-08/provider/a%2Fb/2026-07/invoice/INV-7/v2")
-    ProviderEntry(provider='a/b', service_month=Month(year=2026, number=7), kind='invoice', number='INV-7')
-    """
-    words = base_id(entry_id).split("/")
-    if words[1] != "provider" or len(words) < 5 or words[4] not in PROVIDER_KINDS:
-        return None
-    return ProviderEntry(name_of(words[2]), Month.parse(words[3]), words[4], name_of("/".join(words[5:])))
-
-
-def change_of(
-    entry: JournalEntry,
-    entries: Iterable[JournalEntry],
-    before: Iterable[SkuReconciliation],
-    after: Iterable[SkuReconciliation],
-    lines: Iterable[ProviderLine],
-    terms: Terms,
-) -> Change:
-    """What made an entry of an invoice, of costs or of late usage. `entries`: those that stand of the month that posted it;
-    `before` and `after`: the comparisons as the two closes kept them; `lines`: of every invoice.
-    """
-    own = provider_entry(entry.entry_id)
-    assert own is not None and own.kind in CHANGES, "only these are posted for a comparison that changes"
-    name, month, kind, number = own
-
-    def rows(state: Iterable[SkuReconciliation]) -> tuple[SkuReconciliation, ...]:
-        return tuple(row for row in state if (terms.provider(row.provider).name, row.service_month) == (name, month))
-
-    beside = []
-    for each in entries:
-        said = provider_entry(each.entry_id)
-        if said is not None and said.kind in CHANGES and said[:2] == own[:2]:
-            beside.append(each)
-    invoice = (
-        ()
-        if kind == "usage"
-        else tuple(line for line in lines if (terms.provider(line.provider).name, line.invoice) == (name, number))
-    )
-    others = [each for each in beside if each.entry_id != entry.entry_id]
-    return Change(rows(before), rows(after), others, invoice, _newest(beside).entry_id == entry.entry_id)
-
-
-def _newest(entries: Sequence[JournalEntry]) -> JournalEntry:
-    """The entry that holds what differs from metering; where nothing does, the last of them."""
-    plain = {"provider_expense", "provider_payable"}
-    return max(
-        entries,
-        key=lambda each: (any(one.component not in plain for one in each.postings), each.posting_date, each.entry_id),
-    )
-
-
-def change_postings(
-    entry: JournalEntry, change: Change, terms: Terms, accounts: Mapping[str, Account]
-) -> tuple[PostingExplained, ...]:
-    """An invoice's entry, or that of late usage: by SKU what each component of the comparison changed by (X1, X2).
-
-    The payable is the invoice's own lines, where they come to it. Of several invoices that came together, what another
-    entry posted is taken off; all but the newest are their own lines on both sides.
-    """
-    billed = tuple(invoice_line_facts(change.invoice, entry.service_month, terms))
-    found = []
-    for number, posting in enumerate(entry.postings, 1):
-        sign = -1 if posting.component == "provider_payable" else 1
-        by_lines = tuple(Fact(each.name, _money(each, sign), each.where, each.parts) for each in billed)
-        parts = tuple(_sku_changes(posting.component, change))
-        if (posting.component == "provider_payable" or not change.is_newest) and _comes_to(by_lines, posting):
-            parts = by_lines
-        found.append(PostingExplained(number, posting, provider_rule(posting, "invoice", accounts), parts))
-    return tuple(found)
-
-
-def _money(fact: Fact, sign: int) -> Money:
-    assert isinstance(fact.value, Money), "a part of a posting is an amount"
-    return _signed(fact.value, sign)
-
-
-def _comes_to(parts: Iterable[Fact], posting: Posting) -> bool:
-    return sum(_money(part, 1).minor for part in parts) == posting.amount.minor
-
-
-def _sku_changes(component: str, change: Change) -> Iterable[Fact]:
-    old, new = (_by_sku(rows, component) for rows in (change.before, change.after))
-    for sku, either in sorted({**old, **new}.items()):
-        none = zero(either.currency)
-        was, now = old.get(sku, none), new.get(sku, none)
-        if was != now:
-            yield Fact(sku, now - was, None, (Fact("before", was), Fact("after", now)))
-    for other in change.others:
-        for posting in other.postings:
-            if posting.component == component:
-                yield Fact(other.entry_id, -posting.amount, None, (Fact("is", "posted with that entry"),))
-
-
-def _by_sku(rows: Iterable[SkuReconciliation], component: str) -> dict[str, Money]:
-    return {row.sku: amount for row in rows for name, amount in components_of(row) if name == component}
-
-
-def invoice_line_facts(lines: Sequence[ProviderLine], service_month: Month, terms: Terms) -> Iterable[Fact]:
-    """The lines of an invoice that are for the service month, each in the books' currency, with its file and line."""
-    for line, amount in zip(lines, line_amounts(lines, terms), strict=True):
-        if line.service_month != service_month:
-            continue
-        stated = [Fact("description", line.description)] if line.description not in ("", line.sku) else []
-        if line.quantity is not None:
-            stated += [Fact("quantity", line.quantity), Fact("unit", line.unit)]
-        if line.category != "usage":
-            stated.append(Fact("category", line.category))
-        stated.append(Fact("stated", line.amount))
-        if line.currency != terms.currency:
-            stated.append(Fact("currency", line.currency))
-        yield Fact(line.sku or "(all)", amount, line.source, tuple(stated))

@@ -22,7 +22,7 @@ from finledger.core.period import Month
 from finledger.core.post_provider import Bill
 from finledger.core.problem import Outcome, Problem
 from finledger.core.provider import Accrual, Metered, ProviderLine, SkuReconciliation
-from finledger.core.provider_checks import Unmet, unmet
+from finledger.core.provider_checks import Unmet, files_changed, unmet
 from finledger.core.provider_roll import ProviderMonth, provider_month
 from finledger.core.provider_state import MonthMetered, ProviderState
 from finledger.core.reconcile import Compared, Terms, awaited, billed, compared
@@ -86,6 +86,7 @@ def provider_close(
         pairs = (side.accrued, side.after), (side.old, outcome.rows)
         posted.append(provider_month(name, month, *pairs, side.bills() if not outcome.errors else {}, organisation))
     entries = [entry for each in posted for entry in each.entries]
+    lost = before is not None and any(files_changed(before, inbox.files))  # of what was posted: then no law can hold
     found = unmet(Unmet(month, first, before, months, inbox.lines, inbox.files, tuple(new), accruals, terms))
     return ProviderClose(
         month=month,
@@ -96,7 +97,7 @@ def provider_close(
         problems=(*problems, *(each for each in found if each.is_error)),
         notices=tuple(each for each in found if not each.is_error),
         providers=tuple(posted),
-        checks=tuple(check for each in posted for check in each.checks()),
+        checks=() if lost else tuple(check for each in posted for check in each.checks()),
     )
 
 

@@ -10,7 +10,7 @@ from finledger.core.model import UsageQuery
 from finledger.core.usage import GROUP_KEYS, SUCCESSFUL, SUMS, TOKEN_BUCKETS
 
 _SUCCESSFUL = ", ".join(f"'{status}'" for status in SUCCESSFUL if status)
-_FAILED = f"sum(CASE WHEN status IS NULL THEN 0 WHEN lower(status) IN ({_SUCCESSFUL}) THEN 0 ELSE coalesce(requests, 1) END)"
+_FAILED = "sum(CASE WHEN status IS NULL THEN 0 WHEN lower(status) IN ({successful}) THEN 0 ELSE {calls} END)"
 IS_FAILED = f"coalesce(lower(status) NOT IN ('', {_SUCCESSFUL}), false)"
 
 # Which costs a row states is two more keys, not a condition inside sums: a condition is evaluated for every row and costs
@@ -32,7 +32,8 @@ def group_sql(table: str, query: UsageQuery, constants: Mapping[str, str | None]
     keys = [interval_sql(query)]
     keys += [_literal(constants[key]) if key in constants else f'"{key}"' for key in (*GROUP_KEYS, *query.labels)]
     keys += ["true" if key in empty else f"{key} IS NULL" for key in COST_KEYS]
-    sums = ["count(*)", "0" if "requests" in empty else "count(requests)", "0" if "status" in empty else _FAILED]
+    failed = _FAILED.format(successful=_SUCCESSFUL, calls="1" if "requests" in empty else "coalesce(requests, 1)")
+    sums = ["count(*)", "0" if "requests" in empty else "count(requests)", "0" if "status" in empty else failed]
     sums += ["NULL" if name in empty else f"sum({name})" for name in SUMMED]
     fixed = ("NULL", "true", *(_literal(value) for value in constants.values()))
     grouped = [str(position) for position, key in enumerate(keys, 1) if key not in fixed]

@@ -191,7 +191,7 @@ def look_at_month(bench: Workbench, month: Month, waivers: Sequence[Waiver], eng
     closes = _closed_months(bench)
     unmet = (
         *_order(bench, month, closes.keys(), engine_name),
-        *_completeness(bench, month),
+        *(() if closes and month < min(closes) else _completeness(bench, month)),  # it never closes: nothing is lacking
         *bench.unissuable(charges),
         *unallocated_gate(charges, bench.organisation),
         *providers.problems,

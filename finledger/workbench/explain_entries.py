@@ -15,11 +15,13 @@ from typing import Any
 
 from finledger.books.events import Event, in_force
 from finledger.core import explain_entries as entry_facts
+from finledger.core import explain_provider as provider_facts
 from finledger.core.accounts import accounts_of
 from finledger.core.explain import Fact
-from finledger.core.explain_entries import EntryExplanation, PostingExplained, ProviderEntry
+from finledger.core.explain_entries import EntryExplanation, PostingExplained
+from finledger.core.explain_provider import ProviderEntry
 from finledger.core.explain_variance import rate_places
-from finledger.core.model import JournalEntry, Organisation, Seal
+from finledger.core.model import ChargeLine, JournalEntry, Organisation, Seal
 from finledger.core.money import EXACT
 from finledger.core.period import Month, Quarter
 from finledger.core.problem import Misused, Problem, SourceRef
@@ -105,7 +107,7 @@ def _find(bench: Workbench, entry_id: str) -> _Posted:
     run, entries = bench.ledger.current_run(period), bench.ledger.entries(period)
     entry = next((each for each in entries if each.entry_id == entry_id), None)
     if run is None or entry is None:
-        raise Misused(_nothing(entry_id, period, entries))
+        raise Misused(_nothing(entry_id, period, run, entries))
     closes = bench.ledger.events("close", str(period))
     if entry_id + CANCELLED in {each.entry_id for each in entries}:
         for close in closes:
@@ -123,8 +125,10 @@ def _period(text: str) -> Period:
         raise Misused(str(wrong)) from None
 
 
-def _nothing(entry_id: str, period: Period, entries: Sequence[JournalEntry]) -> str:
-    if not entries:
+def _nothing(entry_id: str, period: Period, run: int | None, entries: Sequence[JournalEntry]) -> str:
+    if run is not None and not entries:
+        return f"nothing is posted in {period}: no charge of it moves money"
+    if run is None:
         command = "reconcile --quarter" if isinstance(period, Quarter) else "allocate --month"
         return f"{period} has no entries: run `finledger {command} {period}` first"
     ids = [each.entry_id for each in entries]
@@ -139,14 +143,22 @@ def _made(bench: Workbench, then: Workbench, posted: _Posted, limit: int) -> _Ma
         return _cancelled(posted, organisation)
     if isinstance(posted.period, Quarter):
         return _quarter(bench, then, posted, posted.period)
-    of_provider = entry_facts.provider_entry(posted.named)
+    of_provider = provider_facts.provider_entry(posted.named)
     if of_provider is not None:
         return _provider(bench, then, posted, of_provider, limit)
-    lines = [each for each in bench.ledger.lines_of(posted.run) if each.key.team == posted.entry.team]
+    lines = _lines(bench, posted)
     make = entry_facts.pair_postings if entry_facts.VIA in posted.named else entry_facts.charge_postings
     postings = make(replace(posted.entry, entry_id=posted.named), lines, organisation)
     named = dict.fromkeys(part.name for each in postings for part in each.parts)
     return _Made(postings, (), tuple(f"finledger explain {posted.period}/{posted.entry.team} {line}" for line in named))
+
+
+def _lines(bench: Workbench, posted: _Posted) -> Sequence[ChargeLine]:
+    """The team's lines of the run that posted the entry."""
+    team = posted.entry.team
+    if isinstance(posted.period, Month) and posted.run == bench.ledger.current_run(posted.period):
+        return bench.ledger.charge_rows(posted.period, team)
+    return [each for each in bench.ledger.lines_of(posted.run) if each.key.team == team]
 
 
 def _cancelled(posted: _Posted, organisation: Organisation) -> _Made:
@@ -182,7 +194,7 @@ def _reversal(bench: Workbench, posted: _Posted, organisation: Organisation) -> 
     accrual = next((each for each in accrued if each.entry_id == wanted), None)
     if accrual is None:
         return _Made((), (Fact("reverses", id_of_accrual),))
-    postings = entry_facts.reversal_postings(posted.entry, accrual, accounts_of(organisation))
+    postings = provider_facts.reversal_postings(posted.entry, accrual, accounts_of(organisation))
     return _Made(postings, (Fact("reverses", accrual.entry_id),), (f"finledger explain {accrual.entry_id}",))
 
 
@@ -195,7 +207,7 @@ def _accrual(metering: Metering, posted: _Posted, named: ProviderEntry, after: P
     skus = tuple(dict.fromkeys(each.sku for each in metered))
     rows = metered_rows(metering, provider, skus, metered, limit).rows
     rates = Fact("rates", None, None, tuple(rate_places(metered, provider, price_books_in(then, service))), alike=True)
-    postings = entry_facts.accrual_postings(posted.entry, metered, terms, accounts_of(then.organisation))
+    postings = provider_facts.accrual_postings(posted.entry, metered, terms, accounts_of(then.organisation))
     return _Made(postings, (rates,), _sku_commands(named, skus), rows)
 
 
@@ -205,9 +217,9 @@ def _changed(then: Workbench, posted: _Posted, named: ProviderEntry, after: Prov
     terms, before = terms_of(then, entry.posting_month), _state_before(then, entry.posting_month)
     standing = set(posted_as(posted.entries).values()) | {entry.entry_id}
     entries = [each for each in posted.entries if each.entry_id in standing]
-    change = entry_facts.change_of(entry, entries, before.rows, after.rows, read_inbox(then).rows.lines, terms)
-    postings = entry_facts.change_postings(entry, change, terms, accounts_of(then.organisation))
-    listed = tuple(entry_facts.invoice_line_facts(change.invoice, named.service_month, terms))
+    change = provider_facts.change_of(entry, entries, before.rows, after.rows, read_inbox(then).rows.lines, terms)
+    postings = provider_facts.change_postings(entry, change, terms, accounts_of(then.organisation))
+    listed = tuple(provider_facts.invoice_line_facts(change.invoice, named.service_month, terms))
     facts = (Fact("invoice", named.number or "(no number)", None, listed, alike=True),) if listed else ()
     skus = tuple(dict.fromkeys(row.sku for row in (*change.before, *change.after)))
     return _Made(postings, facts, _sku_commands(named, skus))

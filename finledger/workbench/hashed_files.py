@@ -12,7 +12,7 @@ from finledger.core.problem import Problem, SourceRef
 Expected = Mapping[Path, tuple[str, str]]  # path → its SHA-256, and how it is called
 COLUMNS = "store/usage/schema.parquet"  # which columns usage has; in no list of the ledger's
 
-SEALED_BACK = "put it back from a backup, or copy the file in the books, if nobody edited it since: the name is the SHA-256 of the content"
+SEALED_BACK = "put it back from a backup, or copy the file in the books if nobody edited it since: its name is its SHA-256"
 _REMEDIES = {
     "part": "put the file back from a backup (of a part of usage the name is the SHA-256 of its content)",
     "export": "put the export back as it was loaded: it is what figures are explained down to",

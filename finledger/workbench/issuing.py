@@ -274,7 +274,8 @@ def _draft(book: PriceBook) -> Problem:
 def _lost(name: str, close: Event) -> Problem:
     return Problem(
         "document-lost",
-        f"{name} is not as close {close.number} sealed it, and this finledger would write it in other words",
+        f"{name} is not as close {close.number} sealed it, and cannot be written so again: since then a dispute about it was opened "
+        "or decided, or finledger words it otherwise",
         SourceRef(name),
         remedy="put it back from a backup; other formats of it can still be written",
     )

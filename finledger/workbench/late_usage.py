@@ -87,8 +87,8 @@ def _before_the_books(earlier: Month, refused: Refused) -> Problem:
     first = refused.problems[0]
     return Problem(
         "late-usage-refused",
-        f"{earlier} lies before the first close, and its usage cannot be charged ({first.code}): it is left out",
+        f"{earlier} lies before the first close, and its usage is left out: it cannot be charged ({first.code}: {first.message})",
         SourceRef("usage"),
-        remedy="see where the rows come from; a stray date is mended in the export",
+        remedy="see where the rows come from: a stray date is mended in the export",
         severity="warning",
     )

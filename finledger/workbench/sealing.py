@@ -47,11 +47,14 @@ def month_files(
     return contents
 
 
-def issued_formats(folder: Path) -> tuple[str, ...]:
-    """The formats in which the period's documents were issued while it was open, and JSON; the others can be had later."""
+def issued_formats(*folders: Path) -> tuple[str, ...]:
+    """The formats in which documents of the periods were issued while they were open, and JSON; of a month, the others can be
+    had later.
+    """
     from finledger.write import invoice as writers
 
-    there = {path.suffix for kind in ISSUED for path in (folder / kind).glob("*") if not path.name.startswith(".")}
+    places = [folder / kind for folder in folders for kind in ISSUED]
+    there = {path.suffix for place in places for path in place.glob("*") if not path.name.startswith(".")}
     found = [name for name in writers.formats() if writers.suffix(name) in there]
     return tuple(dict.fromkeys([*found, "json"]))
 
@@ -78,10 +81,11 @@ def hashes(bench: Workbench, close: Event, contents: Mapping[Path, bytes]) -> di
 
 
 def sealed_notes(bench: Workbench, quarter: Quarter, notes: Sequence[Invoice], close: Event) -> dict[Path, bytes]:
-    """The quarter's seal, and its teams' notes with the root on them: out/QUARTER/notes/."""
+    """The quarter's seal, and its teams' notes with the root on them, as its months were issued: out/QUARTER/notes/."""
     folder = bench.root / "out" / str(quarter)
+    months = [bench.root / "out" / str(month) for month in quarter.months(bench.organisation.fiscal_year_start)]
     sealed = [replace(each, seal=Seal(close.number, close.hash)) for each in notes]
-    contents = bench.document_contents(sealed, issued_formats(folder), quarter=quarter)
+    contents = bench.document_contents(sealed, issued_formats(folder, *months), quarter=quarter)
     return {**contents, folder / "seal.json": seal_json(close)}
 
 

@@ -55,7 +55,8 @@ def check(seal: Path, shown: str, signers: Path) -> Problem | None:
             "seal-unsigned",
             f"{shown} has no signature",
             SourceRef(shown),
-            remedy="sign it with `finledger close` on the closed period, with --sign KEY",
+            remedy=f"run `finledger close {_option(seal.parent.name)} --sign KEY`: the closed period stays as it is, and its seal "
+            "is signed",
         )
     arguments = [program, "-Y", "find-principals", "-n", NAMESPACE, "-f", str(signers), "-s", str(signature)]
     found = subprocess.run(arguments, capture_output=True, text=True, check=False)
@@ -65,10 +66,14 @@ def check(seal: Path, shown: str, signers: Path) -> Problem | None:
             return None
     return Problem(
         "seal-signature",
-        f"the signature of {shown} is not one of {signers.name} on this seal",
+        f"the signature beside {shown} is not of this seal by anybody whom {signers.name} lists",
         SourceRef(f"{shown}.sig"),
         remedy="the seal was changed after it was signed, or somebody else signed it: compare the root with the documents'",
     )
+
+
+def _option(period: str) -> str:
+    return f"--{'quarter' if 'Q' in period else 'month'} {period}"
 
 
 def _program() -> str:

@@ -151,7 +151,7 @@ def _unchained(event: Event) -> Problem:
         f"event {event.number} of the log ({event.kind} {event.period}) is not the one that was written: its hash, or the one "
         "before it, differs",
         LEDGER,
-        remedy="put the last copy of the ledger back: closed periods cannot be trusted as they stand",
+        remedy="put back the last copy of store/ as a whole: closed periods cannot be trusted as they stand",
     )
 
 
@@ -164,7 +164,7 @@ def _changed_runs(bench: Workbench, standing: Iterable[Event]) -> Iterator[Probl
                 "run-changed",
                 f"the rows of {event.period} (run {run}) are not those that close {event.number} sealed",
                 LEDGER,
-                remedy="put the last copy of the ledger back: the rows were changed by something that is not finledger",
+                remedy="put back the last copy of store/ as a whole: the rows were changed by something that is not finledger",
             )
 
 
@@ -176,7 +176,7 @@ def _changed_lists(bench: Workbench, events: Iterable[Event]) -> Iterator[Proble
                 "lists-changed",
                 f"the exports, parts, runs, frozen texts or numbers that the ledger lists are not those of close {event.number}",
                 LEDGER,
-                remedy="put the last copy of the ledger back: the rows were changed by something that is not finledger",
+                remedy="put back the last copy of store/ as a whole: the rows were changed by something that is not finledger",
             )
 
 

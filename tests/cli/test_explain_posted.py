@@ -27,7 +27,7 @@ from tests.close.small_books import (
     make_books,
     row,
 )
-from tests.support import finledger, finledger_json
+from tests.support import ROOT, copy_books, finledger, finledger_json
 
 Said = Any
 
@@ -115,6 +115,22 @@ def test_charges__of_a_correction_and_the_line_behind_it(closed: Asking) -> None
     assert said["next"] == [f"finledger explain INV-2026-0001 {chat}"]
     assert [(each["where"], each["requests"]) for each in said["rows"]["first"]] == [("usage/late.csv:2", 1000)]
     assert {each["measure"]: each["holds"] for each in said["rows"]["checks"]} == {"calls": True}
+
+
+def test_compound_calls__who_operated_what_of_which_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Example 63: retrieval operated 0.13 + 1.51 of what insights caused; nothing is closed yet."""
+    asked = Asking(copy_books(ROOT / "tests" / "examples" / "63-compound-call", tmp_path / "books"), capsys)
+    finledger("load", "--books", asked.root, "--quiet")
+    finledger("allocate", "--month", "2026-07", "--books", asked.root, "--quiet")
+    said = asked("2026-07/insights/cc-4815/via/retrieval")
+    assert [(each["component"], each["cost_center"], each["amount"]) for each in said["postings"]] == [
+        ("operated", "cc-4822", "1.64"), ("operated", "cc-4815", "-1.64"),
+        ("passed_on", "cc-4815", "1.64"), ("passed_on", "cc-4822", "-1.64"),
+    ]  # fmt: skip
+    assert sorted(part["amount"] for part in said["postings"][0]["parts"]) == ["0.13", "1.51"]
+    assert postings(said)["recovery_of_passthrough", "passed_on"] and said["close"] is None
+    (line, *_) = (part["part"] for part in said["postings"][0]["parts"])
+    assert f"finledger explain 2026-07/insights {line}" in said["next"]
 
 
 def test_correction_of_a_correction__counts_what_was_posted_in_between(closed: Asking) -> None:
@@ -377,6 +393,12 @@ def test_table__for_people(billed: Asking) -> None:
 )
 def test_entries__that_are_not_there(closed: Asking, words: tuple[str, ...], said: str) -> None:
     assert said in closed.refused(*words)
+
+
+def test_entries__of_a_month_in_which_nothing_posts(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    asked = Asking(make_books(tmp_path / "books", {"july.csv": daily(JULY, "research")}), capsys)
+    Workbench(asked.root).allocate(JULY)
+    assert "nothing is posted in 2026-07: no charge of it moves money" in asked.refused("2026-07/research/cc-4829")
 
 
 @pytest.mark.parametrize(

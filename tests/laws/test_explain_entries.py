@@ -14,17 +14,19 @@ from finledger.core.accounts import accounts_of
 from finledger.core.buffer import Size
 from finledger.core.explain import Fact
 from finledger.core.explain_entries import (
-    CHANGES,
     VIA,
     PostingExplained,
     QuarterFigures,
+    charge_postings,
+    pair_postings,
+    quarter_postings,
+)
+from finledger.core.explain_provider import (
+    CHANGES,
     accrual_postings,
     change_of,
     change_postings,
-    charge_postings,
-    pair_postings,
     provider_entry,
-    quarter_postings,
     reversal_postings,
 )
 from finledger.core.explain_variance import class_facts, classes_check
