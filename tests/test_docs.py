@@ -129,6 +129,7 @@ def test_readme__commands_run(tmp_path: Path) -> None:
     assert done.returncode == 0, f"{done.stdout}\n{done.stderr}"
     made = sorted(found.name for found in tmp_path.rglob("out/**/*") if found.is_file())
     assert any(name.endswith(".pdf") for name in made), made
+    assert "seal.json" in made and "everything is as it was closed" in done.stderr
     lines = (tmp_path / "acme" / "out" / "2026-07" / "charges.csv").read_text()
     assert ",search," in lines and ",1334.76," in lines
     first, second = done.stdout.split("Charges of 2026-07, USD")[1:3]

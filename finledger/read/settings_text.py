@@ -186,7 +186,9 @@ class FundText(TextModel):
 
 
 class DisputesText(TextModel):
-    respond_days: Count = Field(default=5, description="Calendar days from a dispute's opening until somebody has looked at it.")
+    respond_days: Count = Field(
+        default=5, description="Calendar days from a dispute's opening until somebody has looked at it."
+    )
     resolve_days: Count = Field(default=20, description="Calendar days from a dispute's opening until it is resolved.")
 
 

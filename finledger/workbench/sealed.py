@@ -22,7 +22,7 @@ from finledger.workbench.open_books import SETTINGS, OpenBooks
 
 COPIES = "store/sealed"
 _WRITTEN = frozenset({"store", "out", "usage"})
-_TEXTS = frozenset({".yaml", ".yml", ".csv", ".jsonl"})
+_TEXTS = frozenset({".yaml", ".yml", ".csv", ".tsv", ".txt", ".json", ".jsonl"})
 _WHOLE = ("provider-invoices", "templates")  # folders of which every file counts
 B = TypeVar("B", bound=OpenBooks)
 
