@@ -44,4 +44,4 @@ def with_waivers(bench: Workbench, waivers: Sequence[Waiver]) -> dict[Path, byte
     for each in fresh:
         row = {"period": each.period, "condition": each.condition, "name": each.name, "reason": each.reason}
         content = with_row(content, row, COLUMNS)
-    return {path.resolve(): content} if fresh else {}
+    return {path: content} if fresh else {}

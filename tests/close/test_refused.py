@@ -202,6 +202,20 @@ def test_waived__in_the_books(condition: str, tmp_path: Path) -> None:
     assert (root / "decisions/waivers.csv").read_text() == text
 
 
+@pytest.mark.parametrize("reached", ["books", "link"])
+def test_waived__in_books_that_are_named_another_way(
+    reached: str, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """By a relative path, or through a link: the waiver given with the command is sealed by its name in the books."""
+    root = tmp_path / "books"
+    ONE["days-missing"](root)
+    (tmp_path / "link").symlink_to(root, target_is_directory=True)
+    monkeypatch.chdir(tmp_path)
+    waived = ("--waive", "days-missing", "--by", "Ada Fell", "--reason", "known, and agreed")
+    finledger("close", "--month", "2026-08", *waived, "--books", reached)
+    assert finledger_json(capsys, "verify", "--books", reached)["problems"] == []
+
+
 def test_waiver__of_another_month_does_not_count(tmp_path: Path) -> None:
     _missing_day(tmp_path)
     write(tmp_path / "decisions/waivers.csv", "period,condition,name,reason\n2026-07,days-missing,Ada,agreed\n")
