@@ -47,12 +47,12 @@ def number_identical_rows(connection: duckdb.DuckDBPyConnection, rows: str, numb
         connection.execute(
             f"COPY (SELECT r.row_hash || '-' || coalesce(o.ordinal, 1) AS usage_id, r.* EXCLUDE (row_hash, record, "
             f"file_row_number) FROM {source} r LEFT JOIN ordinals o USING (record) ORDER BY r.record) "
-            f"TO {literal(numbered)} (FORMAT parquet)"
+            f"TO {literal(numbered)} (FORMAT parquet, PRESERVE_ORDER true)"
         )
     else:
         connection.execute(
             f"COPY (SELECT row_hash || '-1' AS usage_id, * EXCLUDE (row_hash) FROM read_parquet({literal(rows)})) "
-            f"TO {literal(numbered)} (FORMAT parquet)"
+            f"TO {literal(numbered)} (FORMAT parquet, PRESERVE_ORDER true)"
         )
     return numbered
 

@@ -151,6 +151,18 @@ def test_row__of_another_month_than_expected_is_held(tmp_path: Path) -> None:
     assert held[0] == 2 and "2026-07: held for review" in held[4] and held[5] == "2026-06"
 
 
+def test_order__a_record_is_the_row_of_its_line_in_a_file_of_many_buffers(tmp_path: Path) -> None:
+    """Rows that DuckDB's threads finish out of turn would be explained by other people's lines."""
+    count = 200_000
+    head = "BilledCost,EffectiveCost,BillingCurrency,ChargePeriodStart,ChargeCategory,ResourceId,ServiceName,Tags\n"
+    row = '1.{0:06d},1,USD,2026-07-01T00:00:00Z,Usage,r-{0},svc,"{{""a"":""{0}""}}"\n'
+    file = staged(tmp_path, head + "".join(row.format(number) for number in range(count)), "focus.csv")
+    counted = duckdb.sql(
+        f"SELECT count(*) FROM read_parquet('{file.rows}', file_row_number = true) WHERE resource = 'r-' || file_row_number"
+    ).fetchall()
+    assert counted == [(count,)]
+
+
 # ── one file ────────────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
