@@ -91,8 +91,9 @@ buffer: {trigger: 3.0, cap_per_team_per_quarter: 5000.00, size: [0.05, 0.10]}
 """
 
 
-def make_books(root: Path, rows: int, shape: dict[str, str]) -> list[Path]:
-    """Books whose store holds `rows` rows of one month, as `load` would have left them."""
+def make_books(root: Path, rows: int, shape: dict[str, str], more: dict[str, str] | None = None) -> list[Path]:
+    """Books whose store holds `rows` rows of one month, as `load` would have left them; `more` columns, or other ones."""
+    values = {**VALUES, **(more or {})}
     teams = "".join(f"  team-{n}: {{cost_center: cc-{n}, stage: chargeback}}\n" for n in range(40))
     (root / "pricebooks").mkdir(parents=True)
     (root / "finledger.yaml").write_text(SETTINGS + teams)
@@ -104,7 +105,7 @@ def make_books(root: Path, rows: int, shape: dict[str, str]) -> list[Path]:
     (root / "evals" / "2026-Q3.csv").write_text("month,feature,coverage,in_distribution,tasks,graded,correct\n" + evaluated)
     folder = root / "store" / "usage" / f"month={JULY}"
     folder.mkdir(parents=True)
-    columns = [f'({VALUES.get(c.name, "NULL").format(**shape)})::{STORED_AS[c.kind]} AS "{c.name}"' for c in NATIVE]
+    columns = [f'({values.get(c.name, "NULL").format(**shape)})::{STORED_AS[c.kind]} AS "{c.name}"' for c in NATIVE]
     columns += [f'NULL::VARCHAR AS "{name}"' for name in LABELS]
     columns += ["'bench' AS file_sha256", "i AS record", "false AS is_aggregate"]
     paths = []

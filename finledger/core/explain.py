@@ -15,6 +15,7 @@ from fractions import Fraction
 from typing import Any, Literal
 
 from finledger.core.allocate import stating_book
+from finledger.core.label import CONSUMER, ROOT
 from finledger.core.model import (
     UNALLOCATED,
     Allocation,
@@ -222,6 +223,7 @@ def label_facts(sources: Sequence[LineSource], key: LineKey, organisation: Organ
         for (name, number), rows in sorted(by_rule.items(), key=lambda item: (item[0][1], item[0][0]))
     ]
     yield Fact("rules", parts=tuple(found), alike=True)
+    yield from _trace_facts(sources)
     if key.kind == "passthrough" and key.item == UNPRICED:
         gaps = {gap for each in sources for gap, _ in brought_by(each.billed, pricing)[1]}
         unpriced = sorted(gaps, key=lambda gap: (gap.code, gap.why))
@@ -230,6 +232,27 @@ def label_facts(sources: Sequence[LineSource], key: LineKey, organisation: Organ
         yield Fact("unallocated", parts=tuple(_reasons(sources)), alike=True)
     elif key.team in organisation.teams:
         yield Fact("owner", key.team, organisation.teams[key.team].source, (Fact("cost_center", key.cost_center),))
+
+
+def _trace_facts(sources: Sequence[LineSource]) -> Iterator[Fact]:
+    """Rows inside traces (A5): what the root that they came from says of itself, who operated them, and how many they are."""
+    found: Counter[tuple[tuple[tuple[str, str], ...], str]] = Counter()
+    for each in sources:
+        if each.owned.root == "one":
+            labels = each.owned.group.labels
+            said = tuple((name, labels[ROOT + name]) for name in CONSUMER if labels[ROOT + name])
+            others = sorted(
+                (name.removeprefix(ROOT), value) for name, value in labels.items() if name.startswith(ROOT) and value
+            )
+            looked_at = tuple(pair for pair in others if pair not in said and pair[0] != "state")
+            found[(*said, *looked_at), each.owned.operator] += _rows(each)
+    parts = []
+    for (said, operator), rows in sorted(found.items(), key=lambda item: (-item[1], item[0]))[:OWNERS_SHOWN]:
+        named = [Fact(name, value) for name, value in said]
+        operated = [Fact("operator", operator)] if operator else []
+        parts.append(Fact("root", parts=(*named, *operated, Fact("rows", rows))))
+    if parts:
+        yield Fact("traces", parts=tuple(parts), alike=True)
 
 
 def _reasons(sources: Sequence[LineSource]) -> Iterator[Fact]:

@@ -3,16 +3,19 @@
 A rule looks at the row as it was exported, never at what an earlier rule set, so that the order of rules decides only
 which of two matching rules wins. The first matching rule sets a field that is empty. A glob matches a field that has a
 value; the empty glob matches an empty field; `tag` matches when one of the row's tags does.
+
+A row inside a trace (it has a parent span) is its root's consumer's: the team, cost centre and feature of the trace's root, by
+the same rules on the root's own fields. Whose the row is by its own fields operated it (A5). An engine says of each group what
+its root says of itself: `root_state` ("" outside traces, one, none, several), `root_team`, ….
 """
 
 from __future__ import annotations
 
-import json
-import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import date
-from functools import lru_cache
+from functools import partial
 
+from finledger.core.classify import Rules
 from finledger.core.model import OWN_PART, POOL_PREFIX, UNALLOCATED, Operator, Organisation, OwnedGroup, Rule, UsageGroup
 from finledger.core.period import Interval
 from finledger.core.problem import Outcome, Problem, SourceRef
@@ -20,11 +23,21 @@ from finledger.core.usage import GROUP_KEYS, WORKLOAD_TYPES
 
 SETTABLE = ("team", "cost_center", "feature", "action", "workload_type", "model")
 OPERATOR = "operator_team"
+ROOT = "root_"
+ROOT_STATE = "root_state"
+CONSUMER = ("team", "cost_center", "feature")  # what a root says for all rows of its trace
+NO_ROOT = {"none": "no root of its trace", "several": "roots of its trace differ"}
 
 
 def rule_labels(rules: Iterable[Rule]) -> tuple[str, ...]:
     """The fields beyond the ordinary group keys that the rules look at: an engine must group by them too."""
     return tuple(sorted({name for rule in rules for name in rule.when} - set(GROUP_KEYS)))
+
+
+def root_labels(rules: Iterable[Rule]) -> tuple[str, ...]:
+    """What an engine has to say of a row's root: its state, whose it is, and what the rules look at that say whose (A5)."""
+    looked_at = {name for rule in rules if set(rule.set) & set(CONSUMER) for name in rule.when}
+    return (ROOT_STATE, *(ROOT + name for name in sorted({*CONSUMER, *looked_at})))
 
 
 def own(
@@ -33,10 +46,12 @@ def own(
     """Complete the labels of every group and settle whose it is on its day. Sources to `reconcile` are left out (A9)."""
     owned = []
     problems = []
+    rules = Rules(organisation.rules)
+    consumer_rules = Rules([rule for rule in organisation.rules if set(rule.set) & set(CONSUMER)])
     for group in groups:
         if organisation.role(group.keys["source"]) == "reconcile":
             continue
-        result = _own_one(group, organisation, intervals[group.interval].day)
+        result = _own_one(group, organisation, rules, consumer_rules, intervals[group.interval].day)
         owned.append(result)
         if result.workload_type and result.workload_type not in WORKLOAD_TYPES:
             problems.append(
@@ -49,17 +64,19 @@ def own(
     return Outcome(tuple(owned), tuple(problems))
 
 
-def _own_one(group: UsageGroup, organisation: Organisation, day: date) -> OwnedGroup:
-    fields = {name: group.keys[name] for name in SETTABLE}
-    used: list[tuple[str, int]] = []
-    for rule in organisation.rules:
-        wanted = [name for name in rule.set if not fields[name]]
-        if wanted and _in_force(rule, day) and _matches(rule, group):
-            for name in wanted:
-                fields[name] = rule.set[name]
-                used.append((name, rule.number))
-    team, cost_center, reason = settle_owner(organisation, fields["team"], fields["cost_center"], day)
-    operator = settle_operator(organisation, team, group.labels.get(OPERATOR, ""), day)
+def _own_one(group: UsageGroup, organisation: Organisation, rules: Rules, consumer_rules: Rules, day: date) -> OwnedGroup:
+    of_row = partial(_of_row, group)
+    fields, used = rules.completed({name: of_row(name) for name in SETTABLE}, of_row, day)
+    root = group.labels.get(ROOT_STATE, "") if organisation.traces(group.keys["source"]) == "root" else ""
+    said = fields
+    if root == "one":
+        of_root = partial(_of_root, group)
+        said, by_root = consumer_rules.completed({name: of_root(name) for name in CONSUMER}, of_root, day)
+        used += [rule for rule in by_root if rule not in used]
+    team, cost_center, reason = _consumer(root, said, fields, organisation, day)
+    own_team = "" if not root or fields["team"].startswith(POOL_PREFIX) else fields["team"]
+    operated_by = group.labels.get(OPERATOR, "") or own_team
+    operator = settle_operator(organisation, team, operated_by, day)
     if operator.cost_center and organisation.compound_calls == "owner_pays":
         (team, cost_center), reason, operator = operator, "", OWN_PART
     return OwnedGroup(
@@ -67,7 +84,7 @@ def _own_one(group: UsageGroup, organisation: Organisation, day: date) -> OwnedG
         day=day,
         team=team,
         cost_center=cost_center,
-        feature=fields["feature"],
+        feature=said["feature"] or fields["feature"],
         action=fields["action"],
         workload_type=fields["workload_type"],
         model=fields["model"],
@@ -75,7 +92,26 @@ def _own_one(group: UsageGroup, organisation: Organisation, day: date) -> OwnedG
         reason=reason,
         operator=operator.team,
         operator_cost_center=operator.cost_center,
+        root=root,
     )
+
+
+def _consumer(
+    root: str, said: Mapping[str, str], fields: Mapping[str, str], organisation: Organisation, day: date
+) -> tuple[str, str, str]:
+    """Team, cost centre and reason of a row: its root's, as `said`; its own outside traces and where owners pay (A5).
+
+    What the platform operates is its service as ever, so that it does not pay for others as an owner.
+    """
+    own_pays = not root
+    if organisation.compound_calls == "owner_pays" and root:
+        served = root == "one" and fields["team"] == organisation.platform_team
+        own_pays = not served and not settle_owner(organisation, fields["team"], fields["cost_center"], day)[2]
+    if own_pays:
+        return settle_owner(organisation, fields["team"], fields["cost_center"], day)
+    if root in NO_ROOT:
+        return UNALLOCATED, "", NO_ROOT[root]
+    return settle_owner(organisation, said["team"], said["cost_center"], day)
 
 
 def settle_owner(organisation: Organisation, team: str, cost_center: str, day: date) -> tuple[str, str, str]:
@@ -108,27 +144,10 @@ def settle_operator(organisation: Organisation, team: str, operator: str, day: d
     return Operator(operator, (known.cost_center.at(day) if known is not None else None) or "")
 
 
-def _in_force(rule: Rule, day: date) -> bool:
-    return (rule.start is None or rule.start <= day) and (rule.until is None or day < rule.until)
+def _of_row(group: UsageGroup, name: str) -> str:
+    return group.keys[name] if name in group.keys else group.labels[name]
 
 
-def _matches(rule: Rule, group: UsageGroup) -> bool:
-    return all(_field_matches(name, globs, group) for name, globs in rule.when.items())
-
-
-def _field_matches(name: str, globs: tuple[str, ...], group: UsageGroup) -> bool:
-    value = group.keys[name] if name in group.keys else group.labels[name]
-    values = _tags(value) if name == "tag" else (value,)
-    return any(_glob(pattern).fullmatch(each) is not None for pattern in globs for each in values if each or not pattern)
-
-
-@lru_cache(maxsize=65536)
-def _tags(value: str) -> tuple[str, ...]:
-    return tuple(json.loads(value)) if value else ("",)
-
-
-@lru_cache(maxsize=4096)
-def _glob(pattern: str) -> re.Pattern[str]:
-    """`*` stands for any text and `?` for one character; everything else is itself."""
-    parts = {"*": ".*", "?": "."}
-    return re.compile("".join(parts.get(char, re.escape(char)) for char in pattern), re.DOTALL)
+def _of_root(group: UsageGroup, name: str) -> str:
+    """What the root of the group's rows says; it is not asked for what no rule that says whose it is looks at."""
+    return group.labels[ROOT + name]

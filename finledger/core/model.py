@@ -118,6 +118,8 @@ class Source:
     name: str
     role: Literal["charge", "reconcile"] = "charge"
     inclusive: bool = False
+    beside: tuple[str, ...] = ()  # sources that tell of other usage than this one's (C1)
+    traces: Literal["root", "own"] = "root"  # whose rows inside a trace are: its root's consumer's, or by their own labels
 
 
 CompoundCalls = Literal["root_pays", "owner_pays"]
@@ -159,6 +161,11 @@ class Organisation:
     compound_calls: CompoundCalls = "root_pays"
     respond_days: int = 5  # of a dispute (L4), in calendar days from its opening
     resolve_days: int = 20
+    require_feature: bool = False  # usage that no feature label reaches is refused when it is loaded (A6)
+
+    def traces(self, source: str) -> str:
+        found = self.sources.get(source)
+        return found.traces if found is not None else "root"
 
     def role(self, source: str) -> str:
         found = self.sources.get(source)
@@ -501,6 +508,7 @@ class OwnedGroup:
     reason: str = ""
     operator: str = ""
     operator_cost_center: str = ""
+    root: str = ""  # of its rows' trace (A5): "" where their own labels count, else one, none or several
 
 
 LineKind = Literal[

@@ -1,6 +1,7 @@
 """Engines group usage: millions of rows in, thousands of exact sums out (rule M1). One engine a file.
 
-An engine is `group(parts, query) -> Outcome[tuple[UsageGroup, ...]]` over the store's Parquet parts. `reference` is plain
+An engine is `group(parts, query, elsewhere) -> Outcome[tuple[UsageGroup, ...]]` over the store's Parquet parts; `elsewhere` are
+parts of other months, in which the roots of their traces may lie (rule A5). `reference` is plain
 Python and defines what is right; the others are held equal to it to the last digit. No engine multiplies money.
 """
 
@@ -23,34 +24,45 @@ DEFAULT = "duckdb"
 
 
 class Engine(Protocol):
-    def group(self, parts: Sequence[Path], query: UsageQuery) -> Outcome[tuple[UsageGroup, ...]]: ...
+    def group(
+        self, parts: Sequence[Path], query: UsageQuery, elsewhere: Sequence[Path] = ()
+    ) -> Outcome[tuple[UsageGroup, ...]]: ...
 
 
 def names() -> tuple[str, ...]:
     return tuple(sorted(module.name for module in iter_modules(__path__) if not module.name.startswith("_")))
 
 
-def first_calls(parts: Sequence[Path], query: UsageQuery, groups: Sequence[UsageGroup], limit: int) -> Sequence[Sums]:
+def first_calls(
+    parts: Sequence[Path], query: UsageQuery, groups: Sequence[UsageGroup], limit: int, elsewhere: Sequence[Path] = ()
+) -> Sequence[Sums]:
     """What of the groups is among the first `limit` calls of them all, whichever engine grouped them (rule C5)."""
     from finledger.engines import _first
 
-    return _first.first_calls(parts, query, groups, limit)
+    return _first.first_calls(parts, query, groups, limit, elsewhere)
 
 
 def group_rows(
-    parts: Sequence[Path], query: UsageQuery, groups: Sequence[UsageGroup], measures: Iterable[str], limit: int
+    parts: Sequence[Path],
+    query: UsageQuery,
+    groups: Sequence[UsageGroup],
+    measures: Iterable[str],
+    limit: int,
+    elsewhere: Sequence[Path] = (),
 ) -> GroupRows:
     """The stored rows of the groups: their sums, and the first of them."""
     from finledger.engines import _rows
 
-    return _rows.group_rows(parts, query, groups, measures, limit)
+    return _rows.group_rows(parts, query, groups, measures, limit, elsewhere)
 
 
-def first_rows(parts: Sequence[Path], query: UsageQuery, groups: Sequence[UsageGroup], limit: int) -> tuple[FirstRow, ...]:
+def first_rows(
+    parts: Sequence[Path], query: UsageQuery, groups: Sequence[UsageGroup], limit: int, elsewhere: Sequence[Path] = ()
+) -> tuple[FirstRow, ...]:
     """The first stored rows of the groups; no more is read than it takes to find them."""
     from finledger.engines import _rows
 
-    return _rows.first_rows(parts, query, groups, limit)
+    return _rows.first_rows(parts, query, groups, limit, elsewhere)
 
 
 def empty_columns(parts: Sequence[Path]) -> frozenset[str]:
@@ -60,11 +72,39 @@ def empty_columns(parts: Sequence[Path]) -> frozenset[str]:
     return duckdb.empty_columns(parts)
 
 
-def each_row(parts: Sequence[Path], query: UsageQuery, groups: Sequence[UsageGroup], limit: int) -> Iterator[PartRows]:
+def has_traces(parts: Sequence[Path]) -> bool:
+    """Whether any row may have a parent span, as far as the statistics of the parts say so."""
+    import duckdb
+
+    from finledger.engines import _traces
+
+    if not parts:
+        return False
+    with duckdb.connect() as connection:
+        return _traces.has_parents(connection, parts)
+
+
+def repeated_across_files(parts: Sequence[Path]) -> tuple[int, int]:
+    """Roots of traces that are charged and repeat the tokens of spans in another export: how many, and their tokens (C2)."""
+    import duckdb
+
+    from finledger.engines import _traces
+
+    if not has_traces(parts):
+        return 0, 0
+    with duckdb.connect() as connection:
+        connection.execute("SET memory_limit = '700MB'")
+        connection.execute("SET preserve_insertion_order = false")
+        return _traces.repeated_across_files(connection, parts)
+
+
+def each_row(
+    parts: Sequence[Path], query: UsageQuery, groups: Sequence[UsageGroup], limit: int, elsewhere: Sequence[Path] = ()
+) -> Iterator[PartRows]:
     """The stored rows of the groups one after another, part by part."""
     from finledger.engines import _rows
 
-    return _rows.each_row(parts, query, groups, limit)
+    return _rows.each_row(parts, query, groups, limit, elsewhere)
 
 
 def engine(name: str) -> Engine:

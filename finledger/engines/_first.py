@@ -15,11 +15,14 @@ from finledger.core.included import TAKEN, Sums
 from finledger.core.model import UsageGroup, UsageQuery
 from finledger.core.usage import GROUP_KEYS, TOKEN_BUCKETS
 from finledger.engines._sql import IS_FAILED, interval_sql
+from finledger.engines._traces import row_tables
 
 MEMORY_LIMIT = "700MB"
 
 
-def first_calls(parts: Sequence[Path], query: UsageQuery, groups: Sequence[UsageGroup], limit: int) -> list[Sums]:
+def first_calls(
+    parts: Sequence[Path], query: UsageQuery, groups: Sequence[UsageGroup], limit: int, elsewhere: Sequence[Path] = ()
+) -> list[Sums]:
     """For each of the groups, the sums of `included.TAKEN` over what is among the first `limit` calls of them all."""
     names = ["interval", *GROUP_KEYS, *query.labels]
     rows = [
@@ -31,12 +34,13 @@ def first_calls(parts: Sequence[Path], query: UsageQuery, groups: Sequence[Usage
         columns = ", ".join(f'"{name}" {"INTEGER" if name == "interval" else "VARCHAR"}' for name in names)
         connection.execute(f"CREATE TABLE wanted (number INTEGER, {columns})")
         connection.executemany(f"INSERT INTO wanted VALUES ({', '.join('?' * (len(names) + 1))})", rows)
-        found = connection.execute(_sql(parts, query, names), [limit]).fetchall()
+        with row_tables(connection, parts, elsewhere, query) as table:
+            found = connection.execute(_sql(table(parts), query, names), [limit]).fetchall()
     sums = {int(number): {name: int(value) for name, value in zip(TAKEN, values, strict=True)} for number, *values in found}
     return [sums.get(number, dict.fromkeys(TAKEN, 0)) for number in range(len(groups))]
 
 
-def _sql(parts: Sequence[Path], query: UsageQuery, names: Sequence[str]) -> str:
+def _sql(table: str, query: UsageQuery, names: Sequence[str]) -> str:
     keys = ", ".join(f'coalesce("{name}", \'\') AS "{name}"' for name in names[1:])
     same = " AND ".join(f'wanted."{name}" = stored."{name}"' for name in names)
     tokens = ", ".join(f"coalesce({name}, 0) AS {name}" for name in TOKEN_BUCKETS)
@@ -47,7 +51,7 @@ def _sql(parts: Sequence[Path], query: UsageQuery, names: Sequence[str]) -> str:
         WITH stored AS (
             SELECT {interval_sql(query)} AS interval, {keys}, ts, usage_id, coalesce(requests, 1) AS calls,
                    {IS_FAILED} AS failed, {tokens}
-            FROM read_parquet({[str(path) for path in parts]!r}, union_by_name = true) WHERE NOT is_aggregate
+            FROM {table} WHERE NOT is_aggregate
         ), in_order AS (
             SELECT number, calls, failed, {", ".join(TOKEN_BUCKETS)},
                    sum(calls) OVER (ORDER BY ts, usage_id ROWS UNBOUNDED PRECEDING) - calls AS before

@@ -16,6 +16,7 @@ import duckdb
 from finledger.core.model import UsageGroup, UsageQuery
 from finledger.core.usage import GROUP_KEYS, LABELS, NATIVE, TOKEN_BUCKETS
 from finledger.engines._sql import IS_FAILED, interval_sql, only_sql
+from finledger.engines._traces import RowTables, row_tables, stored_rows
 
 MEMORY_LIMIT = "700MB"
 BATCH = 20_000
@@ -45,7 +46,12 @@ class GroupRows:
 
 
 def group_rows(
-    parts: Sequence[Path], query: UsageQuery, groups: Sequence[UsageGroup], measures: Iterable[str], limit: int
+    parts: Sequence[Path],
+    query: UsageQuery,
+    groups: Sequence[UsageGroup],
+    measures: Iterable[str],
+    limit: int,
+    elsewhere: Sequence[Path] = (),
 ) -> GroupRows:
     """The rows of the groups. `parts` as the store gives them: the file of all columns, then those of rows; the first `limit`
     rows are those of the first part, in the order of its export's records, then those of the next.
@@ -59,12 +65,15 @@ def group_rows(
         connection.execute("SET preserve_insertion_order = false")
         _place(connection, keys, groups)
         sums = ", ".join(f'sum("measured {name}")' for name in measures)
-        found = connection.execute(f"SELECT {sums} FROM {_matching(parts, query, keys, measures)}").fetchall()[0]
-        first = _first_of_parts(connection, parts, query, keys, limit)
+        with row_tables(connection, parts, elsewhere, query) as table:
+            found = connection.execute(f"SELECT {sums} FROM {_matching(table(parts), query, keys, measures)}").fetchall()[0]
+            first = _first_of_parts(connection, table, parts, query, keys, limit)
     return GroupRows({name: number or 0 for name, number in zip(measures, found, strict=True)}, first)
 
 
-def first_rows(parts: Sequence[Path], query: UsageQuery, groups: Sequence[UsageGroup], limit: int) -> tuple[FirstRow, ...]:
+def first_rows(
+    parts: Sequence[Path], query: UsageQuery, groups: Sequence[UsageGroup], limit: int, elsewhere: Sequence[Path] = ()
+) -> tuple[FirstRow, ...]:
     """The first rows of the groups, as `group_rows` gives them: no more parts are read than it takes."""
     if not groups or not parts or not limit:
         return ()
@@ -73,16 +82,22 @@ def first_rows(parts: Sequence[Path], query: UsageQuery, groups: Sequence[UsageG
         connection.execute(f"SET memory_limit = '{MEMORY_LIMIT}'")
         connection.execute("SET preserve_insertion_order = false")
         _place(connection, keys, groups)
-        return _first_of_parts(connection, parts, query, keys, limit)
+        with row_tables(connection, parts, elsewhere, query) as table:
+            return _first_of_parts(connection, table, parts, query, keys, limit)
 
 
 def _first_of_parts(
-    connection: duckdb.DuckDBPyConnection, parts: Sequence[Path], query: UsageQuery, keys: Sequence[str], limit: int
+    connection: duckdb.DuckDBPyConnection,
+    table: RowTables,
+    parts: Sequence[Path],
+    query: UsageQuery,
+    keys: Sequence[str],
+    limit: int,
 ) -> tuple[FirstRow, ...]:
     first: list[FirstRow] = []
     for part in parts[1:]:
         if len(first) < limit:
-            first += _first_rows(connection, (parts[0], part), query, keys, limit - len(first))
+            first += _first_rows(connection, table, (parts[0], part), query, keys, limit - len(first))
     return tuple(first)
 
 
@@ -109,21 +124,28 @@ def _place(connection: duckdb.DuckDBPyConnection, keys: Sequence[str], groups: S
     )
 
 
-def _matching(parts: Sequence[Path], query: UsageQuery, keys: Sequence[str], measures: Sequence[str], also: str = "") -> str:
+def _matching(table: str, query: UsageQuery, keys: Sequence[str], measures: Sequence[str], also: str = "") -> str:
     """The rows of the wanted groups, to be read FROM, with their measures."""
     labels = ", ".join(f'coalesce("{name}", \'\') AS "{name}"' for name in keys if name != "interval")
     same = " AND ".join(f'wanted."{name}" = stored."{name}"' for name in keys)
     values = "".join(f', {MEASURES[name]} AS "measured {name}"' for name in measures)
     where = " AND ".join(["NOT is_aggregate", *only_sql(query)])
-    stored = f"SELECT {interval_sql(query)} AS interval, {labels}{values}, record{also} FROM {_table(parts)} WHERE {where}"
+    stored = f"SELECT {interval_sql(query)} AS interval, {labels}{values}, record{also} FROM {table} WHERE {where}"
     return f"({stored}) stored JOIN wanted ON {same}"
 
 
 def _first_rows(
-    connection: duckdb.DuckDBPyConnection, parts: Sequence[Path], query: UsageQuery, keys: Sequence[str], limit: int
+    connection: duckdb.DuckDBPyConnection,
+    table: RowTables,
+    parts: Sequence[Path],
+    query: UsageQuery,
+    keys: Sequence[str],
+    limit: int,
 ) -> list[FirstRow]:
     """The first rows of one export: their records first, so that the other columns are read for these few only."""
-    least = connection.execute(f"SELECT min(record, {limit}) FROM {_matching(parts, query, keys, ())}").fetchall()[0][0]
+    least = connection.execute(f"SELECT min(record, {limit}) FROM {_matching(table(parts), query, keys, ())}").fetchall()[0][
+        0
+    ]
     if not least:
         return []
     return _columns_of(connection, parts, sorted(least))
@@ -135,7 +157,7 @@ def _columns_of(connection: duckdb.DuckDBPyConnection, parts: Sequence[Path], re
     listed = ", ".join(f'"{name}"' for name in ("file_sha256", "record", *columns))
     wanted = f"record BETWEEN {records[0]} AND {records[-1]} AND record IN ({', '.join(map(str, records))})"
     rows = connection.execute(
-        f"SELECT {listed} FROM {_table(parts)} WHERE {wanted} AND NOT is_aggregate ORDER BY record"
+        f"SELECT {listed} FROM {stored_rows(parts)} WHERE {wanted} AND NOT is_aggregate ORDER BY record"
     ).fetchall()
     return [
         (
@@ -156,7 +178,9 @@ class PartRows:
     rows: Iterator[tuple[int, Mapping[str, Any]]]
 
 
-def each_row(parts: Sequence[Path], query: UsageQuery, groups: Sequence[UsageGroup], limit: int) -> Iterator[PartRows]:
+def each_row(
+    parts: Sequence[Path], query: UsageQuery, groups: Sequence[UsageGroup], limit: int, elsewhere: Sequence[Path] = ()
+) -> Iterator[PartRows]:
     """Every row of the groups, up to a limit, a few at a time: the first are those that `group_rows` gives as the first."""
     if not groups or not parts:
         return
@@ -164,16 +188,17 @@ def each_row(parts: Sequence[Path], query: UsageQuery, groups: Sequence[UsageGro
     with duckdb.connect() as connection:
         connection.execute(f"SET memory_limit = '{MEMORY_LIMIT}'")
         _place(connection, keys, groups)
-        for part in parts[1:]:
-            table = (parts[0], part)
-            found = connection.execute(
-                f"SELECT record, file_sha256 FROM {_matching(table, query, keys, (), also=', file_sha256')} "
-                f"ORDER BY record LIMIT {limit}"
-            ).fetchall()
-            if found:
-                records = [int(record) for record, _ in found]
-                limit -= len(records)
-                yield PartRows(str(found[0][1]), records, _rows_of(connection, table, records))
+        with row_tables(connection, parts, elsewhere, query) as table:
+            for part in parts[1:]:
+                pair = (parts[0], part)
+                found = connection.execute(
+                    f"SELECT record, file_sha256 FROM {_matching(table(pair), query, keys, (), also=', file_sha256')} "
+                    f"ORDER BY record LIMIT {limit}"
+                ).fetchall()
+                if found:
+                    records = [int(record) for record, _ in found]
+                    limit -= len(records)
+                    yield PartRows(str(found[0][1]), records, _rows_of(connection, pair, records))
 
 
 def _rows_of(
@@ -183,7 +208,3 @@ def _rows_of(
     for first in range(0, len(records), BATCH):
         for _, record, columns in _columns_of(connection, table, records[first : first + BATCH]):
             yield record, columns
-
-
-def _table(parts: Sequence[Path]) -> str:
-    return f"read_parquet({[str(part) for part in parts]!r}, union_by_name = true)"

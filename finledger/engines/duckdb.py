@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -13,11 +14,12 @@ from finledger.core.model import UsageGroup, UsageQuery
 from finledger.core.problem import Outcome, Problem, SourceRef
 from finledger.core.usage import GROUP_KEYS
 from finledger.engines._sql import STATED_SUMS, derived_sums, group_sql
+from finledger.engines._traces import asked_of_roots, root_labels_by_number, root_tables, rows_sql, without_roots
 
 MEMORY_LIMIT = "700MB"
 
 
-def group(parts: Sequence[Path], query: UsageQuery) -> Outcome[tuple[UsageGroup, ...]]:
+def group(parts: Sequence[Path], query: UsageQuery, elsewhere: Sequence[Path] = ()) -> Outcome[tuple[UsageGroup, ...]]:
     """Sums of the usage in `parts` by `query`. More groups than its limit is a problem that names the column to blame."""
     if not parts:
         return Outcome(())
@@ -26,11 +28,14 @@ def group(parts: Sequence[Path], query: UsageQuery) -> Outcome[tuple[UsageGroup,
         connection.execute("SET preserve_insertion_order = false")
         table = f"read_parquet({[str(part) for part in parts]!r}, union_by_name = true)"
         constants = {**_constants(connection, parts), **dict.fromkeys(query.ignored)}
-        result = connection.execute(group_sql(table, query, constants))
-        rows = result.fetchmany(query.group_limit + 1)
-        if len(rows) > query.group_limit:
-            return Outcome((), (_too_many(connection, table, query),))
-    return Outcome(_groups(rows, query))
+        with root_tables(connection, parts, elsewhere, query) as traced:
+            grouped_by = replace(query, labels=(*without_roots(query), *(["root"] if traced else [])))
+            table = rows_sql(table) if traced else table
+            rows = connection.execute(group_sql(table, grouped_by, constants)).fetchmany(query.group_limit + 1)
+            if len(rows) > query.group_limit:
+                return Outcome((), (_too_many(connection, table, grouped_by),))
+            roots = root_labels_by_number(connection, query) if traced else {}
+    return Outcome(_groups(rows, grouped_by, query, roots))
 
 
 def empty_columns(parts: Sequence[Path]) -> frozenset[str]:
@@ -60,12 +65,19 @@ def _constants(connection: duckdb.DuckDBPyConnection, parts: Sequence[Path]) -> 
     return {str(name): None if empty else str(value) for name, value, empty in found}
 
 
-def _groups(rows: Sequence[tuple[Any, ...]], query: UsageQuery) -> tuple[UsageGroup, ...]:
-    """Rows that differ only in which costs they state are one group again, once their sums are derived."""
-    width = 1 + len(GROUP_KEYS) + len(query.labels)
+def _groups(
+    rows: Sequence[tuple[Any, ...]], grouped_by: UsageQuery, query: UsageQuery, roots: Mapping[Any, Mapping[str, str]]
+) -> tuple[UsageGroup, ...]:
+    """Rows that differ only in which costs they state are one group again, once their sums are derived.
+
+    `roots`: the labels of each number in the last of the labels that they were grouped by; empty where no row has a root.
+    """
+    names = without_roots(grouped_by)[: -1 if roots else None]
+    no_root = dict.fromkeys(asked_of_roots(query), "")
+    width = 1 + len(GROUP_KEYS) + len(grouped_by.labels)
     found: dict[tuple[Any, ...], dict[str, int | Decimal]] = {}
     for row in rows:
-        key = (row[0], *[value or "" for value in row[1:width]])
+        key = (row[0], *["" if value is None else value for value in row[1:width]])
         no_effective, no_billed, *numbers = row[width:]
         stated = dict(zip(STATED_SUMS, [number or 0 for number in numbers], strict=True))
         sums = derived_sums(stated, no_effective, no_billed)
@@ -78,10 +90,16 @@ def _groups(rows: Sequence[tuple[Any, ...]], query: UsageQuery) -> tuple[UsageGr
         UsageGroup(
             interval=int(key[0]),
             keys=dict(zip(GROUP_KEYS, key[1:labels_at], strict=True)),
-            labels=dict(zip(query.labels, key[labels_at:], strict=True)),
+            labels={name: labels[name] for name in query.labels},
             sums=sums,
         )
         for key, sums in found.items()
+        for labels in [
+            {
+                **dict(zip(names, key[labels_at : labels_at + len(names)], strict=True)),
+                **(roots[None if key[-1] == "" else key[-1]] if roots else no_root),
+            }
+        ]
     )
 
 

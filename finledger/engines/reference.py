@@ -10,19 +10,23 @@ from typing import Any
 
 import duckdb
 
+from finledger.core.label import ROOT, ROOT_STATE
 from finledger.core.model import UsageGroup, UsageQuery
 from finledger.core.problem import Outcome
 from finledger.core.usage import GROUP_KEYS, LABELS, NATIVE, SUCCESSFUL, SUMS, TOKEN_BUCKETS
+from finledger.engines._traces import asked_of_roots, fields_of
 
 Row = dict[str, Any]
 # a part stores the columns that its export has; the others are empty
 _NO_VALUES: Row = dict.fromkeys((*(column.name for column in NATIVE), *LABELS))
 
 
-def group(parts: Sequence[Path], query: UsageQuery) -> Outcome[tuple[UsageGroup, ...]]:
+def group(parts: Sequence[Path], query: UsageQuery, elsewhere: Sequence[Path] = ()) -> Outcome[tuple[UsageGroup, ...]]:
     """Sums of the usage in `parts` by `query`, one row after the other."""
     found: dict[tuple[Any, ...], dict[str, int | Decimal]] = {}
+    roots = _roots((*parts, *elsewhere), query)
     for row in _rows(parts):
+        row |= _labels_of_root(row, roots, query)
         if row["is_aggregate"] or any((row[name] or "") not in values for name, values in query.only):
             continue
         row |= dict.fromkeys(query.ignored)
@@ -42,6 +46,26 @@ def group(parts: Sequence[Path], query: UsageQuery) -> Outcome[tuple[UsageGroup,
             for key, sums in found.items()
         )
     )
+
+
+def _roots(parts: Sequence[Path], query: UsageQuery) -> dict[str, set[tuple[str, ...]]]:
+    """What the roots of each trace say of themselves: its rows that have no parent (rule A5)."""
+    found: dict[str, set[tuple[str, ...]]] = {}
+    for row in _rows(parts) if asked_of_roots(query) else ():
+        if row["trace_id"] and not row["parent_span_id"]:
+            found.setdefault(row["trace_id"], set()).add(tuple(row[name] or "" for name in fields_of(query)))
+    return found
+
+
+def _labels_of_root(row: Row, roots: dict[str, set[tuple[str, ...]]], query: UsageQuery) -> Row:
+    """A row without a trace, or without a parent in it, has no root but itself."""
+    labels = dict.fromkeys(asked_of_roots(query), "")
+    if labels and row["trace_id"] and row["parent_span_id"]:
+        said = roots.get(row["trace_id"], set())
+        labels[ROOT_STATE] = {0: "none", 1: "one"}.get(len(said), "several")
+        if len(said) == 1:
+            labels |= {ROOT + name: value for name, value in zip(fields_of(query), *said, strict=True)}
+    return labels
 
 
 def _interval(row: Row, query: UsageQuery) -> int:

@@ -119,7 +119,7 @@ def _correction(bench: Workbench, line: ChargeLine, shelf: Workbench, limit: int
         return _Followed(Found((), None))
     close = closes.get(service) or closes[min(closes)]
     sealed, parts = as_of(bench, close), bench.ledger.parts(service)
-    restated = MonthAtHand(sealed, service, key.team, shelf, parts)
+    restated = MonthAtHand(sealed, service, key.team, shelf, parts, bench.ledger.parts(service.before))
     as_charged = key._replace(posting_month=service)
     anew = restated.explained(as_charged, None, 0)
     posted = _posted(bench, line)

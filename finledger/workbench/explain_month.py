@@ -21,7 +21,7 @@ from finledger.core.credit import lines_of
 from finledger.core.explain import Fact, LineSource, Only, Priced, SourceRows
 from finledger.core.history import History
 from finledger.core.included import take_included
-from finledger.core.label import own
+from finledger.core.label import CONSUMER, own
 from finledger.core.model import (
     UNALLOCATED,
     BufferState,
@@ -42,6 +42,7 @@ from finledger.core.period import Month
 from finledger.core.problem import Refused
 from finledger.core.quality import PREMIUMS, Evals, multipliers
 from finledger.core.rate import Pricing, rate
+from finledger.engines import has_traces
 from finledger.pipeline import MonthInputs, charge_for_quality, eval_split_in, query, spread_unallocated
 from finledger.workbench import Workbench
 from finledger.workbench.explain_rows import Row, StoredRows, every_row, rows_of_parts, stored_rows
@@ -61,15 +62,23 @@ class MonthAtHand:
     """A month as it is recorded, and as `bench` would charge it now; each is worked out when it is first asked for.
 
     `parts`: other ones than the ledger of `bench` has of the month: then it is restated on these, and nothing of it is
-    recorded (L3). `shelf`: the books in whose folder exports lie, and whose ledger knows all of them.
+    recorded (L3); `before`: those of the month before it then. `shelf`: the books in whose folder exports lie, and whose ledger
+    knows all of them.
     """
 
     def __init__(
-        self, bench: Workbench, month: Month, team: str, shelf: Workbench, parts: Sequence[Part] | None = None
+        self,
+        bench: Workbench,
+        month: Month,
+        team: str,
+        shelf: Workbench,
+        parts: Sequence[Part] | None = None,
+        before: Sequence[Part] | None = None,
     ) -> None:
         self.bench, self.month, self.team, self.shelf = bench, month, team, shelf
         self.is_restated = parts is not None
         self.parts = bench.ledger.parts(month) if parts is None else parts
+        self.before = bench.ledger.parts(month.before) if before is None else before
         self.run = None if self.is_restated else bench.ledger.current_run(month)
 
     @cached_property
@@ -86,7 +95,7 @@ class MonthAtHand:
     def inputs(self) -> MonthInputs:
         """Of the month's usage alone. What was charged in spite of a gap is explained in spite of it."""
         nothing = History(self.bench.organisation.currency)
-        inputs = self.bench.month_inputs(self.month, history=nothing, parts=self.parts)
+        inputs = self.bench.month_inputs(self.month, history=nothing, parts=self.parts, before=self.before)
         requests = () if self.is_restated else inputs.requests
         return replace(inputs, requests=requests, allow_unpriced=self.run is not None or self.is_restated)
 
@@ -149,6 +158,10 @@ class MonthAtHand:
         rows = None if against is None else self._rows(against, sources, asked, limit)
         return Found(tuple(facts), fresh, rows)
 
+    @cached_property
+    def has_traces(self) -> bool:
+        return has_traces(self.bench.store.paths(self.parts))
+
     def _columns_of(self, key: LineKey) -> Only:
         """The columns of the rows to group: the line's, and of pooled evaluation everybody's."""
         pricing = self.pricing
@@ -163,9 +176,11 @@ class MonthAtHand:
 
     def owned(self, only: Only, ignored: Sequence[str] = ()) -> tuple[UsageQuery, Sequence[OwnedGroup]]:
         """The groups of the rows that have these columns, and what they were asked by. Nothing is grouped twice: once the
-        whole month is at hand, its groups are taken.
+        whole month is at hand, its groups are taken. Whose a row of a trace is does not stand in its own columns (A5).
         """
         asked = query(self.inputs)
+        if self.has_traces:
+            only = tuple((name, values) for name, values in only if name not in CONSUMER)
         if "charges" not in self.__dict__:
             asked = replace(asked, only=only, ignored=tuple(ignored))
         groups = self.inputs.group(asked)
@@ -209,10 +224,10 @@ class MonthAtHand:
         return SourceRows(found.number, checks, found.first, included, self._every(groups, asked))
 
     def _stored(self, groups: Sequence[UsageGroup], asked: UsageQuery, measures: Sequence[str], limit: int) -> StoredRows:
-        return stored_rows(self.shelf, self.parts, asked, groups, measures, limit)
+        return stored_rows(self.shelf, self.parts, asked, groups, measures, limit, self.before)
 
     def _every(self, groups: Sequence[UsageGroup], asked: UsageQuery) -> Callable[[int], Iterator[Row]]:
-        return partial(every_row, self.shelf, self.parts, asked, groups)
+        return partial(every_row, self.shelf, self.parts, asked, groups, elsewhere=self.before)
 
     def rows_of_parts(self, line: ChargeLine, parts: Sequence[Part], limit: int) -> SourceRows:
         """The rows of a line of usage in some of the month's parts, held against the line unless seats include any of it."""
@@ -221,10 +236,14 @@ class MonthAtHand:
         sources = line_facts.sources_of(key, owned, owned, self.pricing)
         groups = [each.owned.group for each in sources]
         measures = line_facts.measures_of(key.kind, self.inputs.organisation)
-        found = rows_of_parts(self.shelf, parts, asked, groups, measures, limit)
-        plain = key.kind != "passthrough" and self.inputs.organisation.operating_model != IT_LED
+        roots = (*self.parts, *self.before)
+        found = rows_of_parts(self.shelf, parts, asked, groups, measures, limit, roots)
+        # with a root that came late, rows that were there before are another's now
+        plain = key.kind != "passthrough" and self.inputs.organisation.operating_model != IT_LED and not self.has_traces
         checks = line_facts.row_checks(line, (), found.sums) if plain else ()
-        return SourceRows(found.number, checks, found.first, every=partial(every_row, self.shelf, parts, asked, groups))
+        return SourceRows(
+            found.number, checks, found.first, every=partial(every_row, self.shelf, parts, asked, groups, elsewhere=roots)
+        )
 
     # ── lines that follow from others ───────────────────────────────────────────────────────────────────────────────────
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
+from finledger.books.export_places import still_has
 from finledger.core.model import LoadedFile, Part, UsageGroup, UsageQuery
 from finledger.engines import each_row, first_rows, group_rows
 from finledger.workbench import Workbench
@@ -27,13 +28,14 @@ def stored_rows(
     groups: Sequence[UsageGroup],
     measures: Sequence[str],
     limit: int,
+    elsewhere: Sequence[Part] = (),
 ) -> StoredRows:
     """The rows of groups that were made from these very parts, so that they need not be added up once more.
 
-    `shelf`: the books in whose folder the exports lie.
+    `shelf`: the books in whose folder the exports lie; `elsewhere`: other parts that the roots of traces may lie in.
     """
     sums = {name: sum((group.sums[name] for group in groups), 0) for name in ("rows", *measures)}
-    first = first_rows(shelf.store.paths(parts), asked, groups, limit)
+    first = first_rows(shelf.store.paths(parts), asked, groups, limit, shelf.store.paths(elsewhere))
     return StoredRows(int(sums["rows"]), sums, _placed(shelf, first))
 
 
@@ -44,9 +46,10 @@ def rows_of_parts(
     groups: Sequence[UsageGroup],
     measures: Sequence[str],
     limit: int,
+    elsewhere: Sequence[Part] = (),
 ) -> StoredRows:
     """The rows of the groups that lie in some of the parts that these were made from."""
-    found = group_rows(shelf.store.paths(parts), asked, groups, measures, limit)
+    found = group_rows(shelf.store.paths(parts), asked, groups, measures, limit, shelf.store.paths(elsewhere))
     return StoredRows(int(found.sums["rows"]), found.sums, _placed(shelf, found.first))
 
 
@@ -60,11 +63,16 @@ def _placed(shelf: Workbench, first: Sequence[tuple[str, int, Mapping[str, Any]]
 
 
 def every_row(
-    shelf: Workbench, parts: Sequence[Part], asked: UsageQuery, groups: Sequence[UsageGroup], limit: int
+    shelf: Workbench,
+    parts: Sequence[Part],
+    asked: UsageQuery,
+    groups: Sequence[UsageGroup],
+    limit: int,
+    elsewhere: Sequence[Part] = (),
 ) -> Iterator[Row]:
     """Every row of the groups, up to a limit; of each export the places are found once."""
     files = {file.sha256: file for file in shelf.ledger.files()}
-    for part in each_row(shelf.store.paths(parts), asked, groups, limit):
+    for part in each_row(shelf.store.paths(parts), asked, groups, limit, shelf.store.paths(elsewhere)):
         places = _places(shelf, files[part.file_sha256], part.records)
         for record, columns in part.rows:
             yield places[record], columns
@@ -73,8 +81,7 @@ def every_row(
 def _places(shelf: Workbench, file: LoadedFile, records: Sequence[int]) -> dict[int, str]:
     """file:line of records while the export lies where it was loaded from, as long as it was; else their ordinals."""
     path = shelf.root / file.name
-    as_loaded = path.is_file() and path.stat().st_size == file.size
-    lines = shelf.store.lines_of(path, records) if as_loaded else {}
+    lines = shelf.store.lines_of(path, records) if still_has(path, file.size) else {}
     return {
         record: f"{file.name}:{lines[record]}" if record in lines else f"{file.name} record {record}" for record in records
     }

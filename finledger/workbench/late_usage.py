@@ -11,6 +11,7 @@ from finledger.core.correct import corrected_disclosures, corrections
 from finledger.core.model import ChargeLine, Disclosure, Part
 from finledger.core.period import Month
 from finledger.core.problem import Problem, Refused, SourceRef
+from finledger.engines import has_traces
 from finledger.workbench.sealed import as_of
 
 if TYPE_CHECKING:
@@ -43,7 +44,8 @@ def late_usage(bench: Months, month: Month, engine_name: str) -> LateUsage:
     for earlier, parts in late.items():
         # a month from before the first close was never charged: all of it is late, and priced as that close would have
         sealed = as_of(bench, closed.get(earlier) or closed[min(closed)])
-        inputs = sealed.month_inputs(earlier, engine_name=engine_name, parts=bench.ledger.parts(earlier))
+        here, before = bench.ledger.parts(earlier), bench.ledger.parts(earlier.before)
+        inputs = sealed.month_inputs(earlier, engine_name=engine_name, parts=here, before=before)
         try:
             restated, _ = sealed.run(replace(inputs, requests=()))
         except Refused as refused:
@@ -51,20 +53,28 @@ def late_usage(bench: Months, month: Month, engine_name: str) -> LateUsage:
                 raise
             notices.append(_before_the_books(earlier, refused))
             continue
-        lines += corrections(restated.lines, bench.ledger.service_rows(earlier, month), month)
+        late_lines = corrections(restated.lines, bench.ledger.service_rows(earlier, month), month)
+        lines += late_lines
         disclosures += corrected_disclosures(restated.disclosures, bench.ledger.service_disclosures(earlier, month), month)
-        notices.append(_posted(earlier, month, sum(part.rows for part in parts)))
+        if parts or late_lines:
+            notices.append(_posted(earlier, month, sum(part.rows for part in parts)))
     return LateUsage(tuple(lines), tuple(disclosures), tuple(notices), late)
 
 
 def _late_parts(bench: Months, closed: Mapping[Month, Event], month: Month) -> dict[Month, tuple[Part, ...]]:
-    """The parts of each closed month, and of months before the first, that its close did not have."""
+    """The parts of each closed month, and of months before the first, that its close did not have.
+
+    None, of a closed month with traces whose month before has such parts: they may hold the roots of these (A5).
+    """
     found: dict[Month, list[Part]] = {}
     last = max(closed)
     sealed = {each: {path for path, *_ in event.content["parts"]} for each, event in closed.items()}
     for part in bench.ledger.parts():
         if part.month is not None and part.month <= last and part.path not in sealed.get(part.month, ()):
             found.setdefault(part.month, []).append(part)
+    for each in [each.next for each in found if each.next in closed]:
+        if has_traces(bench.store.paths(bench.ledger.parts(each))):
+            found.setdefault(each, [])
     return {each: tuple(parts) for each, parts in sorted(found.items())}
 
 
@@ -74,9 +84,10 @@ def _opens_later(bench: Months, month: Month, last: Month) -> bool:
 
 
 def _posted(earlier: Month, month: Month, rows: int) -> Problem:
+    since = f"more usage of it was loaded since (rows: {rows})" if rows else "roots of its traces were loaded since"
     return Problem(
         "late-usage",
-        f"{earlier} is closed, and more usage of it was loaded since (rows: {rows}): what that changes is posted in {month}",
+        f"{earlier} is closed, and {since}: what that changes is posted in {month}",
         SourceRef("usage"),
         remedy=f"see out/{month}/restatement.csv; the documents of the closed month stay as they are",
         severity="notice",

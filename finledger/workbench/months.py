@@ -24,11 +24,12 @@ from finledger.core.model import (
 from finledger.core.period import Interval, Month, Quarter
 from finledger.core.problem import Problem, Refused, SourceRef
 from finledger.core.quality import Evals, measure
-from finledger.engines import DEFAULT, engine, first_calls
+from finledger.engines import DEFAULT, engine, first_calls, repeated_across_files
 from finledger.pipeline import MonthInputs, once, query, run_month, stated_forecasts
 from finledger.workbench.late_usage import late_usage
 from finledger.workbench.loading import Loading
 from finledger.workbench.open_books import SETTINGS
+from finledger.workbench.overlapping import month_overlaps
 from finledger.workbench.strays import stray_evals, stray_requests
 
 
@@ -47,8 +48,25 @@ class Months(Loading):
         strays = (
             *stray_requests(self.draws, inputs.books, self.months()),
             *stray_evals(self.evals, charges, self.organisation),
+            *month_overlaps(self, month),
+            *self._repeated_across_files(month, inputs.files),
         )
         return replace(charges, notices=(*charges.notices, *strays)), documents
+
+    def _repeated_across_files(self, month: Month, files: Sequence[LoadedFile]) -> Iterator[Problem]:
+        """Aggregates are found inside one export: roots whose spans lie in another are said, with what they count twice (C2)."""
+        if len(files) < 2:
+            return
+        spans, tokens = repeated_across_files(self.store.paths(self.ledger.parts(month)))
+        if spans:
+            yield Problem(
+                "aggregate-across-files",
+                f"{spans} root {'span of a trace repeats' if spans == 1 else 'spans of traces repeat'} the tokens of spans in "
+                f"another export, and both are charged (tokens: {tokens:,})",
+                SourceRef("usage"),
+                remedy="export each trace in one file: there the span that repeats the others is known for an aggregate",
+                severity="warning",
+            )
 
     def with_corrections(self, inputs: MonthInputs, engine_name: str = DEFAULT) -> MonthInputs:
         """The inputs with what the month posts for closed ones: their late usage, and credits (L3, L4)."""
@@ -80,14 +98,17 @@ class Months(Loading):
         also_cut: Sequence[date] = (),
         history: History | None = None,
         parts: Sequence[Part] | None = None,
+        before: Sequence[Part] | None = None,
     ) -> MonthInputs:
         """All that the month is charged from. Its usage is grouped once, however often the inputs are run.
 
         `also_cut`: dates of another price book, so that both books are run on one grouping. `history` left out: the earlier
-        months as they are recorded or, where they are not, worked out. `parts`: other ones than the ledger has of the month.
+        months as they are recorded or, where they are not, worked out. `parts`: other ones than the ledger has of the month;
+        `before`: of the month before, in which traces over midnight have their roots (A5).
         """
         parts = self.ledger.parts(month) if parts is None else parts
         paths = self.store.paths(parts)
+        elsewhere = self.store.paths(self.ledger.parts(month.before) if before is None else before)
         files = self._files_of(month)
         frozen = self.ledger.frozen_forecasts(month)
         notices = [*_notices(month, files, bool(parts)), *_later_forecasts(month, frozen, self.organisation)]
@@ -95,7 +116,7 @@ class Months(Loading):
             month=month,
             organisation=self.organisation,
             books=self.frozen_pricebooks(),
-            group=once(lambda asked: engine(engine_name).group(paths, asked)),
+            group=once(lambda asked: engine(engine_name).group(paths, asked, elsewhere)),
             files=files,
             evals=self.evals,
             rates=self.rates,
@@ -106,7 +127,7 @@ class Months(Loading):
             costs=self.platform_costs,
             also_cut=tuple(also_cut),
             reservations=self.capacity,
-            first_calls=lambda asked, groups, limit: first_calls(paths, asked, groups, limit),
+            first_calls=lambda asked, groups, limit: first_calls(paths, asked, groups, limit, elsewhere),
         )
 
     def run(self, inputs: MonthInputs) -> tuple[MonthCharges, tuple[Invoice, ...]]:
@@ -187,7 +208,7 @@ class Months(Loading):
     def _line_of(self, name: str, record: int) -> str:
         """file:line of a record while the export is still there; its ordinal otherwise."""
         path = self.root / name
-        lines = self.store.lines_of(path, [record]) if path.is_file() else {}
+        lines = self.store.lines_of(path, [record])
         return f"{name}:{lines[record]}" if record in lines else f"{name} record {record}"
 
 

@@ -29,7 +29,7 @@ _KEY = (
 # The columns of a source row that are shown where any row has them; JSON has all that hold anything.
 _ROW_COLUMNS = (
     "ts", "usage_id", "team", "feature", "action", "model", "requests", *TOKEN_BUCKETS, "gpu_sku", "gpu_hours", "egress_sku",
-    "egress_gb", "billed_cost", "effective_cost", "billed_currency", "status",
+    "egress_gb", "billed_cost", "effective_cost", "billed_currency", "status", "trace_id", "parent_span_id",
 )  # fmt: skip
 _FIGURES = frozenset({"requests", *TOKEN_BUCKETS, "gpu_hours", "egress_gb", "billed_cost", "effective_cost"})
 

@@ -42,7 +42,7 @@ EVALS = "month,feature,coverage,in_distribution,tasks,graded,correct\n2026-07,as
 DRAWS = "month,team,cause,disclosure,requested\n2026-07,support,backfill,Every ticket was read again,20.00\n"
 RATES = "date,from,to,rate,source\n2026-06-28,EUR,USD,1.10,central bank\n"
 WAYS = ("allocate", "invoice", "journal")
-MADE = ("charges.csv", "focus.csv")
+MADE = ("charges.csv", "focus-1.3.csv", "focus.csv")
 
 
 @pytest.fixture(scope="module")
