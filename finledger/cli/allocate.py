@@ -1,6 +1,7 @@
 """Charge a month: rate its usage, allocate it, and make its charge lines.
 
-Writes out/MONTH/charges.csv and out/MONTH/focus.csv, and records the charges in the ledger; nothing is invoiced or posted.
+Writes out/MONTH/charges.csv and, as FOCUS 1.4 and 1.3, focus.csv and focus-1.3.csv, and records the charges in the ledger;
+nothing is invoiced or posted.
 The month stays provisional until it is closed: run it again after loading more, and the newer charges take its place.
 
 Example: finledger allocate --month 2026-07

@@ -21,8 +21,6 @@ from finledger.core.tie_out import (
     component_figure,
     differs,
     held_against,
-    line_amounts,
-    line_figure,
     posting_amounts,
     posting_figure,
 )
@@ -30,10 +28,10 @@ from finledger.read.written import Row, WrittenPosting, amount_of, journal_rows,
 from finledger.workbench import Workbench
 from finledger.workbench.tie_documents import Document, documents_of, of_documents, settled_documents
 from finledger.workbench.tie_files import Contents, Files, again
+from finledger.workbench.tie_focus import focus_ties
 from finledger.workbench.tie_quarter import quarter_ties
 from finledger.workbench.tie_usage import usage_ties
 
-COSTS = ("BilledCost", "EffectiveCost", "ListCost", "ContractedCost")
 JOURNALS = {"csv": ".csv", "beancount": ".beancount", "hledger": ".journal"}
 _JOURNAL_COLUMNS = (
     "journal_id", "line_no", "legal_entity", "currency", "account_number", "account", "cost_center", "debit", "credit",
@@ -55,12 +53,12 @@ def tie_outs(
             settled = [*settled_documents(files, documents), *_journals(files), *quarter_ties(bench, period, files.read)]
             return (*settled, *_documents_and_journal(files, documents, ()))
         lines = bench.ledger.charge_rows(period)
-        found = [*_charges(files, lines), *_focus(files, lines), *of_documents(files, documents, lines)]
+        found = [*_charges(files, lines), *focus_ties(files, lines), *of_documents(files, documents, lines)]
         found += [*_journals(files), *_documents_and_journal(files, documents, lines)]
         return (*found, *(usage_ties(bench, period) if usage else ()))
 
 
-# ── charges.csv and focus.csv ───────────────────────────────────────────────────────────────────────────────────────────
+# ── charges.csv ───────────────────────────────────────────────────────────────────────────────────────────
 
 
 def _charges(files: Files, lines: Sequence[ChargeLine]) -> Iterator[Finding]:
@@ -87,25 +85,6 @@ def _charges(files: Files, lines: Sequence[ChargeLine]) -> Iterator[Finding]:
 
 def _of_line(cells: Mapping[str, str]) -> tuple[str, str, str]:
     return cells["line_id"], cells["team"], cells["cost_center"]
-
-
-def _focus(files: Files, lines: Sequence[ChargeLine]) -> Iterator[Finding]:
-    path = files.folder / "focus.csv"
-    content = files.read(path)
-    if content is None:
-        return
-    name = files.shown(path)
-    outcome = read_rows(content, name, (*COSTS, "SubAccountId", "x_CostCenter", "x_LineId"))
-    yield from outcome.problems
-    expected = line_amounts(lines)
-    for column in COSTS:
-        figures: list[Figure] = []
-        for row in outcome.rows:
-            what = line_figure(row.cells["x_LineId"], row.cells["SubAccountId"], row.cells["x_CostCenter"])
-            yield from _taken(figures, row, column, f"{column} of {what}")
-        named = {f"{column} of {what}": amount for what, amount in expected.items()}
-        law = f"{column} in {name} = charge lines" if column == COSTS[0] else ""  # all four are alike: one is listed
-        yield from held_against(name, figures, named, again("allocate", files.period), law)
 
 
 def _taken(figures: list[Figure], row: Row, column: str, what: str) -> Iterator[Problem]:

@@ -203,7 +203,7 @@ def csv_bytes(columns: Sequence[str], rows: Iterable[Sequence[str]]) -> bytes:
 
 
 def _safe_cells(row: Sequence[str]) -> Sequence[str]:
-    return [cell if cell[:1].isalnum() or _is_amount(cell) else formula_safe(cell) for cell in row]
+    return [cell if not cell or cell[:1].isalnum() or _is_amount(cell) else formula_safe(cell) for cell in row]
 
 
 def _is_amount(cell: str) -> bool:
