@@ -1,4 +1,4 @@
-"""The log of a set of books: what was closed, reopened, issued, disputed and credited, each event chained to the last (L2).
+"""The log of a set of books: what was closed, reopened, issued, disputed, credited, replaced, each event chained to the last (L2).
 
     hash of an event = SHA-256 of its other columns as canonical JSON, among them the hash of the event before it
 
@@ -14,7 +14,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
-EventKind = Literal["close", "reopen", "documents", "dispute-open", "dispute-resolve", "credit"]
+EventKind = Literal["close", "reopen", "documents", "dispute-open", "dispute-resolve", "credit", "replace"]
 _ENCODER = json.JSONEncoder(sort_keys=True, separators=(",", ":"), ensure_ascii=False)
 
 

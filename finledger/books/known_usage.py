@@ -6,7 +6,10 @@ columns and labels, not where it stood. Rows are not joined whole, so that a fil
 
 from __future__ import annotations
 
+import itertools
+import shlex
 from collections.abc import Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -26,24 +29,49 @@ SHOWN = 1000
 
 
 @dataclass(frozen=True, slots=True)
+class Conflict:
+    """An id that stands for other content elsewhere: the record here, the other file's hash, the record there, both sources."""
+
+    usage_id: str
+    record: int
+    sha256: str
+    there: int
+    source: str
+    other_source: str
+
+
+@dataclass(frozen=True, slots=True)
 class Known:
-    """`conflicts`: the first (usage_id, record here, the other file's hash, record there); `more` were not listed."""
+    """`conflicts` are the first ones; `more` were not listed."""
 
     duplicates: int
-    conflicts: Sequence[tuple[str, int, str, int]]
+    conflicts: Sequence[Conflict]
     more: int = 0
 
 
 def compare(
-    connection: duckdb.DuckDBPyConnection, index: int, file: StagedFile, parts: Sequence[Path], before: Sequence[StagedFile]
+    connection: duckdb.DuckDBPyConnection,
+    index: int,
+    file: StagedFile,
+    parts: Sequence[Path],
+    before: Sequence[StagedFile],
+    beside: AbstractSet[str] = frozenset(),
 ) -> Known:
-    """Fill the table known_<index> with the records of `file` that are in the parts or in the files before it."""
+    """Fill the table known_<index> with the records of `file` that are in the parts or in the files before it.
+
+    `beside`: sources that are not charged, only compared (A9): they tell of usage of other sources, by the same ids.
+    """
     connection.execute(f"CREATE OR REPLACE TABLE known_{index} (record BIGINT)")
     others = [_part_sources(parts)] if parts else []
-    others += [_staged_source(connection, other) for other in before]
-    conflicts: list[tuple[str, int, str, int]] = []
+    others += [staged_rows(connection, other) for other in before]
+    conflicts: list[Conflict] = []
     left = 0
-    mine = _staged_source(connection, file)
+    mine = staged_rows(connection, file)
+    named = ", ".join(_literal(name) for name in sorted(beside))
+    source = ", source" if beside else ""
+    one_use = (
+        f"AND (here.source = there.source OR NOT (here.source IN ({named}) OR there.source IN ({named})))" if beside else ""
+    )
     for other in others:
         connection.execute(
             f"CREATE OR REPLACE TEMP TABLE candidates AS SELECT id FROM (SELECT hash(usage_id) AS id FROM {mine}) "
@@ -53,35 +81,56 @@ def compare(
             continue
         for name, side in (("here", mine), ("there", other)):
             connection.execute(
-                f"CREATE OR REPLACE TEMP TABLE {name} AS SELECT record, hash(usage_id) AS id, {_DIGEST} AS digest "
+                f"CREATE OR REPLACE TEMP TABLE {name} AS SELECT record, hash(usage_id) AS id, {_DIGEST} AS digest{source} "
                 f"FROM {side} WHERE hash(usage_id) IN (SELECT id FROM candidates)"
             )
         connection.execute(f"INSERT INTO known_{index} SELECT here.record FROM here JOIN there USING (id, digest)")
         connection.execute(
             "CREATE OR REPLACE TEMP TABLE differing AS SELECT DISTINCT here.record FROM here JOIN there USING (id) "
-            "WHERE here.digest <> there.digest"
+            f"WHERE here.digest <> there.digest {one_use}"
         )
-        found = _differing(connection, mine, other)
+        found = _differing(connection, mine, other, one_use)
         conflicts += found
-        left += _count(connection, "differing") - len({record for _, record, _, _ in found}) if len(found) == SHOWN else 0
+        left += _count(connection, "differing") - len({each.record for each in found}) if len(found) == SHOWN else 0
     # a record that is known from two places is known once
     counted = connection.execute(f"SELECT count(DISTINCT record) FROM known_{index}").fetchone()
     return Known(int(counted[0]) if counted else 0, conflicts, left)
 
 
-def _differing(connection: duckdb.DuckDBPyConnection, mine: str, other: str) -> list[tuple[str, int, str, int]]:
+def sharing(connection: duckdb.DuckDBPyConnection, files: Sequence[StagedFile]) -> set[tuple[int, int]]:
+    """The pairs of files that may have an id in common, found for all of them at once: a load of many parts has few."""
+    if len(files) < 3:
+        return set(itertools.combinations(range(len(files)), 2))
+    numbers = {file.rows: number for number, file in enumerate(files)}
+    listed = ", ".join(_literal(rows) for rows in numbers)
+    every = (
+        f"(SELECT hash(usage_id) AS id, hash(filename) AS file, filename FROM read_parquet([{listed}], filename = true, "
+        "union_by_name = true) WHERE faults IS NULL)"
+    )
+    twice = f"(SELECT id FROM {every} GROUP BY id HAVING min(file) <> max(file))"
+    groups = connection.execute(
+        f"SELECT DISTINCT list_sort(list(DISTINCT filename)) FROM {every} SEMI JOIN {twice} USING (id) GROUP BY id"
+    ).fetchall()
+    return {
+        (min(pair), max(pair))
+        for (names,) in groups
+        for pair in itertools.combinations([numbers[name] for name in names], 2)
+    }
+
+
+def _differing(connection: duckdb.DuckDBPyConnection, mine: str, other: str, one_use: str) -> list[Conflict]:
     """The first ids that are used for other content: here the ids themselves are compared, not their hashes."""
     if not _count(connection, "differing"):
         return []
     first = f"SELECT record FROM differing ORDER BY record LIMIT {SHOWN}"
     pairs = connection.execute(
-        f"SELECT a.usage_id, a.record, b.file_sha256, b.record FROM "
-        f"(SELECT usage_id, record, {_DIGEST} AS digest FROM {mine} WHERE record IN ({first})) a JOIN "
-        f"(SELECT usage_id, record, file_sha256, {_DIGEST} AS digest FROM {other} WHERE hash(usage_id) IN "
-        f"(SELECT id FROM here WHERE record IN ({first}))) b ON a.usage_id = b.usage_id AND a.digest <> b.digest "
-        f"ORDER BY a.record, b.record LIMIT {SHOWN}"
+        f"SELECT here.usage_id, here.record, there.file_sha256, there.record, here.source, there.source FROM "
+        f"(SELECT usage_id, record, source, {_DIGEST} AS digest FROM {mine} WHERE record IN ({first})) here JOIN "
+        f"(SELECT usage_id, record, file_sha256, source, {_DIGEST} AS digest FROM {other} WHERE hash(usage_id) IN "
+        f"(SELECT id FROM here WHERE record IN ({first}))) there ON here.usage_id = there.usage_id "
+        f"AND here.digest <> there.digest {one_use} ORDER BY here.record, there.record LIMIT {SHOWN}"
     ).fetchall()
-    return [(str(usage_id), int(record), str(sha256), int(there)) for usage_id, record, sha256, there in pairs]
+    return [Conflict(str(a), int(record), str(sha256), int(b), str(s), str(t)) for a, record, sha256, b, s, t in pairs]
 
 
 def _count(connection: duckdb.DuckDBPyConnection, table: str) -> int:
@@ -90,25 +139,38 @@ def _count(connection: duckdb.DuckDBPyConnection, table: str) -> int:
 
 
 def conflict_problem(
-    conflict: tuple[str, int, str, int],
+    conflict: Conflict,
     shown: Mapping[str, str],
     here: str,
     places: Mapping[int, tuple[int, str]],
     elsewhere: Mapping[str, Mapping[int, tuple[int, str]]],
+    loaded: bool = False,
 ) -> Problem:
-    usage_id, record, sha256, other = conflict
-    line, excerpt = places.get(record, (None, ""))
-    there = elsewhere.get(sha256, {}).get(other)
-    name = shown.get(sha256, f"a file loaded before (sha256 {sha256[:12]}…)")
-    at = f"{name}:{there[0]}" if there else f"{name}, record {other:,}"
-    own = "" if line else f" (record {record:,})"
+    """`loaded`: the other file was loaded before, and is of the same format: this one may be a later export of its report."""
+    line, excerpt = places.get(conflict.record, (None, ""))
+    there = elsewhere.get(conflict.sha256, {}).get(conflict.there)
+    name = shown.get(conflict.sha256, f"a file loaded before (sha256 {conflict.sha256[:12]}…)")
+    at = f"{name}:{there[0]}" if there else f"{name}, record {conflict.there:,}"
+    own = "" if line else f" (record {conflict.record:,})"
     return Problem(
         "conflicting-usage",
-        f"usage_id {usage_id!r} is used twice with different content: also at {at}{own}",
+        f"usage_id {conflict.usage_id!r} is used twice with different content: also at {at}{own}",
         SourceRef(shown[here], line, "usage_id"),
         excerpt[:160],
-        "an id names one use for ever: correct one of the two, or give it an id of its own",
+        f"an id names one use for ever: correct one of the two, or give it an id of its own{_way_out(conflict, shown, here, loaded)}",
     )
+
+
+def _way_out(conflict: Conflict, shown: Mapping[str, str], here: str, loaded: bool) -> str:
+    if conflict.source != conflict.other_source:
+        declared = f"`sources: {{{conflict.source}: {{role: reconcile}}}}`"
+        return f"; where both tell of one use, say in finledger.yaml which source is only compared, for instance {declared}"
+    if not loaded:
+        return ""
+    old = shown.get(conflict.sha256, "")
+    named = shlex.quote(old) if old and old != shown[here] else conflict.sha256[:12]
+    command = f"finledger load {shlex.quote(shown[here])} --replaces {named}"
+    return f"; where this is a later export of the same report: {command}"
 
 
 def more_conflicts(file: StagedFile, count: int) -> Problem:
@@ -121,8 +183,8 @@ def _part_sources(parts: Sequence[Path]) -> str:
     return f"read_parquet([{listed}], union_by_name = true)"
 
 
-def _staged_source(connection: duckdb.DuckDBPyConnection, file: StagedFile) -> str:
-    """The staged rows that count, in the store's columns."""
+def staged_rows(connection: duckdb.DuckDBPyConnection, file: StagedFile, *, charged_only: bool = False) -> str:
+    """The staged rows that count, in the store's columns; with `charged_only` those of parents that repeat others are not."""
     described = connection.execute(f"DESCRIBE SELECT * FROM read_parquet({_literal(file.rows)})").fetchall()
     present = {str(row[0]) for row in described}
     columns = []
@@ -136,7 +198,8 @@ def _staged_source(connection: duckdb.DuckDBPyConnection, file: StagedFile) -> s
             text = f"CASE WHEN m.fate = 'remainder' THEN m.{name} ELSE {text} END"
         columns.append(f'{text} AS "{name}"')
     join = f"LEFT JOIN read_parquet({_literal(file.marks)}) m USING (record)" if file.marks else ""
-    skip = "AND coalesce(m.fate, '') NOT IN ('duplicate', 'rejected')" if file.marks else ""
+    left_out = "'duplicate', 'rejected', 'aggregate'" if charged_only else "'duplicate', 'rejected'"
+    skip = f"AND coalesce(m.fate, '') NOT IN ({left_out})" if file.marks else ""
     return (
         f"(SELECT s.record, {_literal(file.sha256)} AS file_sha256, {', '.join(columns)} FROM (SELECT *, file_row_number + 1 "
         f"AS record FROM read_parquet({_literal(file.rows)}, file_row_number = true)) s {join} WHERE s.faults IS NULL {skip})"

@@ -38,11 +38,13 @@ from finledger.books import ledger_rows as rows
 from finledger.books import ledger_tables as tables
 from finledger.books.events import Event, Marks
 from finledger.books.fingerprint import Fingerprint
+from finledger.books.ledger_problems import newer, not_a_ledger
+from finledger.books.replaced import Replaced, replaced
 from finledger.books.transaction import Transaction, current_run, listed_digest, marks_of
 from finledger.core.history import SETTLED, Flow
 from finledger.core.model import MONEY_MOVES, ChargeLine, Disclosure, JournalEntry, LoadedFile, Part
 from finledger.core.period import Month, Quarter
-from finledger.core.problem import Busy, Misused, Problem, Refused, SourceRef
+from finledger.core.problem import Busy, Misused, Problem, Refused
 
 # SQLite's primary result codes (the low byte of the extended one).
 _BUSY = frozenset({5, 6})
@@ -109,7 +111,7 @@ class Ledger:
                 if _schema_version(connection, path) is None:  # another process may have been quicker
                     _create(connection)
         elif version > tables.SCHEMA_VERSION:
-            raise Refused([_newer(path, version)])
+            raise Refused([newer(path, version)])
         elif version < tables.SCHEMA_VERSION:  # every version so far only added tables, and columns of text
             with ledger._sealed() as connection:
                 _create(connection)
@@ -203,19 +205,37 @@ class Ledger:
     # ── what was loaded ─────────────────────────────────────────────────────────────────────────────────────────────────
 
     def files(self) -> tuple[LoadedFile, ...]:
-        """Every loaded export, in the order of loading."""
+        """Every loaded export, in the order of loading; those that were replaced by a later one, too."""
         numbers = tables.files.c.number
         query = select(*_without(tables.files, "number")).where(self._until(numbers, "files")).order_by(numbers)
-        return tuple(LoadedFile(**row) for row in self._rows(query))
+        again = self.replaced().again
+        return tuple(again.get(row["sha256"]) or LoadedFile(**row) for row in self._rows(query))
+
+    def replaced(self) -> Replaced:
+        """The exports that later ones took the place of."""
+        return replaced(self.events("replace"))
 
     def parts(self, month: Month | None = None, rejected: bool = False) -> tuple[Part, ...]:
-        """Parts of accepted rows, of one month or of all; with `rejected` the quarantine's. In the order of loading."""
+        """Parts of accepted rows, of one month or of all; with `rejected` the quarantine's. In the order of loading.
+
+        Those of exports that were replaced are not among them.
+        """
         query = select(*_without(tables.parts, "number")).where(tables.parts.c.rejected == rejected)
         query = query.where(self._until(tables.parts.c.number, "parts"))
         if month is not None:
             query = query.where(tables.parts.c.month == str(month))
         found = self._rows(query.order_by(tables.parts.c.number))
-        return tuple(Part(**{**row, "month": Month.parse(row["month"]) if row["month"] else None}) for row in found)
+        withdrawn = self.replaced().parts
+        return tuple(_part(row) for row in found if row["path"] not in withdrawn)
+
+    def parts_of_closes(self) -> tuple[Part, ...]:
+        """The parts that were withdrawn after a close had counted them: what the close came to is worked out from them."""
+        withdrawn = self.replaced().parts
+        last = max((int(event.content["marks"]["parts"]) for event in self.events("close")), default=0)
+        if not withdrawn or not last:
+            return ()
+        query = select(*_without(tables.parts, "number")).where(tables.parts.c.number <= last)
+        return tuple(_part(row) for row in self._rows(query.order_by(tables.parts.c.number)) if row["path"] in withdrawn)
 
     def frozen_books(self) -> dict[str, str]:
         """Published price books: name → SHA-256 of the file (rule P1)."""
@@ -400,6 +420,10 @@ def _changes(connection: Connection) -> int:
     return int(driver.total_changes)
 
 
+def _part(row: dict[str, Any]) -> Part:
+    return Part(**{**row, "month": Month.parse(row["month"]) if row["month"] else None})
+
+
 def _without(table: Any, name: str) -> list[Any]:
     return [column for column in table.columns if column.name != name]
 
@@ -442,7 +466,7 @@ def _schema_version(connection: Connection, path: Path) -> int | None:
         version = connection.execute(query).scalar()
         if version is not None and version.isdecimal():
             return int(version)
-    raise Refused([_not_a_ledger(path, "it holds other tables than a ledger's")])
+    raise Refused([not_a_ledger(path, "it holds other tables than a ledger's")])
 
 
 def _create(connection: Connection) -> None:
@@ -463,30 +487,7 @@ def _meaning(error: DBAPIError | DatabaseError, path: Path) -> Exception | None:
     if code in _BUSY:
         return Busy(f"{path} is held by another process")
     if code in _DAMAGED:
-        return Refused([_not_a_ledger(path, str(original))])
+        return Refused([not_a_ledger(path, str(original))])
     if code in _SYSTEM:
         return OSError(_SYSTEM[code], str(original), str(path))
     return None
-
-
-def _not_a_ledger(path: Path, reason: str) -> Problem:
-    return Problem(
-        code="ledger-damaged",
-        message=f"{path.name} cannot be read as a ledger: {reason}",
-        source=_shown(path),
-        remedy="put back the last copy of this file; nothing was written to it",
-    )
-
-
-def _shown(path: Path) -> SourceRef:
-    """The ledger as it lies in the books: store/ledger.sqlite."""
-    return SourceRef(f"{path.parent.name}/{path.name}")
-
-
-def _newer(path: Path, version: int) -> Problem:
-    return Problem(
-        code="ledger-newer",
-        message=f"{path.name} has ledger version {version}, this finledger knows {tables.SCHEMA_VERSION}",
-        source=_shown(path),
-        remedy="install the finledger that wrote it, or a later one",
-    )

@@ -29,7 +29,7 @@ from sqlalchemy import (
     text,
 )
 
-SCHEMA_VERSION = 3
+SCHEMA_VERSION = 4  # 4: files may be replaced by later exports, which earlier programs would charge beside them
 
 metadata = MetaData()
 
@@ -220,7 +220,7 @@ notes = Table(
     UniqueConstraint("entity", "series", "month", "team", "about"),
 )
 
-# ── the log: closes, reopenings, the documents of closed periods, disputes and credits; each names the one before (L2, L4) ──
+# ── the log: closes, reopenings, the documents of closed periods, disputes, credits, exports replaced (L2, L4) ──────────────
 
 events = Table(
     "events",

@@ -13,24 +13,25 @@ they finish, `record` has the order); its name always tells its bytes.
 
 from __future__ import annotations
 
-import gzip
 import hashlib
 import os
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime
-from itertools import islice
 from pathlib import Path
-from typing import Any, TextIO, cast
 
 import duckdb
-import zstandard
 
-from finledger.books.known_usage import compare, conflict_problem, more_conflicts
+from finledger.books.export_places import content_digest, record_places
+from finledger.books.exported_again import exported_again
+from finledger.books.known_usage import Conflict, compare, conflict_problem, more_conflicts, sharing
+from finledger.books.overlap import Overlap, Place, Terms, overlaps
+from finledger.books.overlap_words import overlap_problem, shown_places
+from finledger.books.sides import Pair, staged_pairs, staged_sides, stored_pairs, stored_sides
 from finledger.core import usage
 from finledger.core.model import LoadedFile, Part, StagedFile
 from finledger.core.period import Month
 from finledger.core.problem import Problem, Refused
-from finledger.core.records import csv_record_lines, jsonl_record_lines
 
 SOURCE_REF = "file_sha256 || ':' || record"
 STORED: dict[str, str] = {
@@ -39,8 +40,37 @@ STORED: dict[str, str] = {
 }
 STORED_ALL = {**STORED, "record": "BIGINT", "file_sha256": "VARCHAR", "is_aggregate": "BOOLEAN"}
 MEMORY_LIMIT = "700MB"
-_UNPACKED: Mapping[str, Callable[..., Any]] = {".gz": gzip.open, ".zst": zstandard.open}
 _PART = "FORMAT parquet, COMPRESSION zstd, COMPRESSION_LEVEL 1, ROW_GROUP_SIZE 40960, WRITE_BLOOM_FILTER false"
+
+
+@dataclass(frozen=True, slots=True)
+class Against:
+    """What new files are held against beside the parts: how sources are declared, and the files that are loaded, by hash.
+
+    `pairs`: every source and format that there may be rows of; None where nobody has kept them.
+    """
+
+    terms: Terms
+    files: Mapping[str, LoadedFile]
+    pairs: frozenset[Pair] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Published:
+    """The files with their parts; what is worth saying; sources and formats of what was stored before, and of what is new."""
+
+    files: list[tuple[LoadedFile, list[Part]]]
+    notices: tuple[Problem, ...] = ()
+    before: frozenset[Pair] = frozenset()
+    fresh: frozenset[Pair] = frozenset()
+
+
+@dataclass(slots=True)
+class _Compared:
+    problems: list[Problem] = field(default_factory=list)
+    overlaps: list[Overlap] = field(default_factory=list)
+    before: frozenset[Pair] = frozenset()
+    fresh: frozenset[Pair] = frozenset()
 
 
 class Store:
@@ -69,39 +99,179 @@ class Store:
         return path
 
     def publish(
-        self, staged: Sequence[StagedFile], stored: Sequence[Part], workspace: Path, names: Mapping[str, str] | None = None
-    ) -> list[tuple[LoadedFile, list[Part]]]:
+        self,
+        staged: Sequence[StagedFile],
+        stored: Sequence[Part],
+        workspace: Path,
+        names: Mapping[str, str] | None = None,
+        against: Against | None = None,
+        heard: Callable[[StagedFile], None] | None = None,
+    ) -> Published:
         """Drop what is known already, cut by month, and move the parts into place. The caller records them in the ledger.
 
         Raises Refused with the problems of every file, and every id that is used for other content in another file or in
         the store; then nothing is moved. `names`: how loaded files are called, by content hash, for those problems.
-        `workspace` must lie on the store's file system.
+        `against`: usage that another charged source has too is refused as well (rule C1). `heard` is told of each file that
+        is cut by month. `workspace` must lie on the store's file system.
         """
         problems = [problem for file in staged for problem in file.problems]
         connection = _connect(workspace)
         try:
             sound = [file for file in staged if not any(problem.is_error for problem in file.problems) and file.rows]
             duplicates: dict[str, int] = {}
-            usage_parts = self.paths(part for part in stored if not part.rejected)
+            parts = [part for part in stored if not part.rejected]
+            paths = self.paths(parts)
+            shown = {**(names or {}), **{file.sha256: file.name for file in sound}}
+            only_compared = frozenset() if against is None else against.terms.only_compared
+            conflicts = []
+            shared = sharing(connection, sound)
             for index, file in enumerate(sound):
-                known = compare(connection, index, file, usage_parts, sound[:index])
+                before = [other for number, other in enumerate(sound[:index]) if (number, index) in shared]
+                known = compare(connection, index, file, paths, before, only_compared)
                 duplicates[file.sha256 + file.name] = known.duplicates
-                problems.extend(_conflict_problems(known.conflicts, file, sound, names or {}, self.root.parent))
-                if known.more:
+                conflicts.append(known)
+            compared = _Compared() if against is None else self._compared(connection, sound, parts, against, shown)
+            twice = {
+                frozenset((each.first.source, each.second.source)) for each in compared.overlaps if each.sign == "request-id"
+            }
+            for file, known in zip(sound, conflicts, strict=True):
+                told = [each for each in known.conflicts if frozenset((each.source, each.other_source)) not in twice]
+                problems.extend(self._conflict_problems(told, file, sound, shown))
+                if known.more and told:
                     problems.append(more_conflicts(file, known.more))
+            problems.extend(compared.problems)
+            if against is not None:
+                problems.extend(self._exported_again(connection, sound, parts, against, shown))
             if any(problem.is_error for problem in problems):
                 raise Refused(problems)
-            written = [
-                _write_months(connection, index, file, workspace / f"{index}-parts", duplicates[file.sha256 + file.name] > 0)
-                for index, file in enumerate(sound)
-            ]
+            written = []
+            for index, file in enumerate(sound):
+                any_known = duplicates[file.sha256 + file.name] > 0
+                written.append(_write_months(connection, index, file, workspace / f"{index}-parts", any_known))
+                if heard is not None:
+                    heard(file)
         finally:
             connection.close()
         if sound:
             self._schema()
-        return [
+        moved = [
             self._moved(file, parts, duplicates[file.sha256 + file.name]) for file, parts in zip(sound, written, strict=True)
         ]
+        return Published(moved, tuple(compared.problems), compared.before, compared.fresh)
+
+    def _compared(
+        self, connection: duckdb.DuckDBPyConnection, sound: Sequence[StagedFile], parts: Sequence[Part], against: Against,
+        names: Mapping[str, str],
+    ) -> _Compared:  # fmt: skip
+        """What the files have that another charged source has too, here or in the store."""
+        fresh = staged_pairs(connection, sound)
+        known = against.pairs
+        if known is None:
+            known = frozenset(stored_pairs(connection, parts, against.files, self.paths))
+        found = _Compared(before=known, fresh=frozenset(fresh))
+        if sum(against.terms.charged(source) for source, _ in {*known, *fresh}) < 2:
+            return found
+        before = stored_pairs(connection, parts, against.files, self.paths, known)
+        months = {month for file in sound for month in _months(connection, file)}
+        new = staged_sides(connection, fresh, sound)
+        sides = [*stored_sides(before, months, self.paths), *new]
+        found.overlaps.extend(overlaps(connection, sides, against.terms))
+        found.problems.extend(self.overlap_problems(found.overlaps, against.terms, names, sound))
+        return found
+
+    def _exported_again(
+        self, connection: duckdb.DuckDBPyConnection, sound: Sequence[StagedFile], parts: Sequence[Part], against: Against,
+        names: Mapping[str, str],
+    ) -> Iterator[Problem]:  # fmt: skip
+        """Reports and costs that an earlier file of the same source and format has too, otherwise."""
+        rows_of = {file.format for file in sound if against.terms.grains.get(file.format, "request") != "request"}
+        files = [file for file in sound if file.format in rows_of]
+        if not files:
+            return
+        months = {month for file in files for month in _months(connection, file)}
+        near = [part for part in parts if part.month in months and against.files[part.file_sha256].format in rows_of]
+        before = stored_pairs(connection, near, against.files, self.paths, against.pairs)
+        sides = stored_sides(before, months, self.paths)
+        fresh = {pair: numbers for pair, numbers in staged_pairs(connection, sound).items() if pair[1] in rows_of}
+        yield from exported_again(connection, sound, fresh, sides, against.terms.grains, names)
+
+    def overlap_problems(
+        self, found: Sequence[Overlap], terms: Terms, names: Mapping[str, str], staged: Sequence[StagedFile] = ()
+    ) -> list[Problem]:
+        """The problems that the overlaps are, each place by its line where the file is there: of a load, if files are staged."""
+        wanted: dict[str, set[int]] = {}
+        for each in found:
+            for _, *both in each.examples:
+                for place in both:
+                    wanted.setdefault(place.sha256, set()).add(place.record)
+        lines = {
+            Place(sha256, record): line
+            for sha256, lines in self._places(wanted, staged, names).items()
+            for record, line in lines.items()
+        }
+        return [overlap_problem(each, terms, shown_places(names, lines), loading=bool(staged)) for each in found]
+
+    def stored_overlaps(self, parts: Sequence[Part], against: Against, workspace: Path) -> list[Overlap]:
+        """What is certain to be in two charged sources of the parts, which are of one month (rules C1, A9)."""
+        connection = _connect(workspace)
+        try:
+            pairs = stored_pairs(connection, parts, against.files, self.paths, against.pairs)
+            sides = stored_sides(pairs, {part.month for part in parts if part.month}, self.paths)
+            return list(overlaps(connection, sides, against.terms, certain_only=True))
+        finally:
+            connection.close()
+
+    def sources(self, parts: Sequence[Part], against: Against) -> set[Pair]:
+        """The sources and formats of which the parts have rows."""
+        with duckdb.connect() as connection:
+            return set(stored_pairs(connection, parts, against.files, self.paths, against.pairs))
+
+    def _places(
+        self, wanted: Mapping[str, Collection[int]], staged: Sequence[StagedFile], names: Mapping[str, str]
+    ) -> dict[str, dict[int, tuple[int, str]]]:
+        """Records by file as (line, its text), for files that still are what was read."""
+        paths = {sha256: self.root.parent / name for sha256, name in names.items()}
+        paths |= {file.sha256: Path(file.path) for file in staged}
+        return {
+            sha256: record_places(paths[sha256], records)
+            for sha256, records in wanted.items()
+            if sha256 in paths and content_digest(paths[sha256]) == sha256
+        }
+
+    def _conflict_problems(
+        self, conflicts: Sequence[Conflict], file: StagedFile, staged: Sequence[StagedFile], names: Mapping[str, str]
+    ) -> list[Problem]:
+        """One problem for each id whose other use has other content, naming both places by line where the files are there."""
+        shown = {**names, file.sha256: file.name}
+        here = record_places(Path(file.path), {conflict.record for conflict in conflicts})
+        wanted: dict[str, set[int]] = {}
+        for conflict in conflicts:
+            wanted.setdefault(conflict.sha256, set()).add(conflict.there)
+        elsewhere = self._places(wanted, staged, names)
+        beside = {other.sha256 for other in staged}
+        return [conflict_problem(each, shown, file.sha256, here, elsewhere, each.sha256 not in beside) for each in conflicts]
+
+    def left_out(
+        self, old: Sequence[Part], others: Sequence[Part], workspace: Path
+    ) -> tuple[int, int, list[tuple[str, str, int]]]:
+        """The rows of the old parts whose ids no other part has: how many, their tokens, the first (usage_id, file, record)."""
+        if not old:
+            return 0, 0, []
+        connection = _connect(workspace)
+        try:
+            mine = _read(self.paths(old))
+            theirs = f"SELECT hash(usage_id) AS id FROM {_read(self.paths(others))}" if others else ""
+            known = f"ANTI JOIN ({theirs}) USING (id)" if others else ""
+            tokens = " + ".join(f"coalesce({bucket}, 0)" for bucket in usage.TOKEN_BUCKETS)
+            connection.execute(
+                f"CREATE TEMP TABLE left_out AS SELECT usage_id, file_sha256, record, tokens FROM (SELECT usage_id, file_sha256, "
+                f"record, {tokens} AS tokens, hash(usage_id) AS id FROM {mine} WHERE NOT is_aggregate) {known}"
+            )
+            ((count, total),) = connection.execute("SELECT count(*), coalesce(sum(tokens), 0) FROM left_out").fetchall()
+            first = connection.execute("SELECT usage_id, file_sha256, record FROM left_out ORDER BY 2, 3 LIMIT 3").fetchall()
+        finally:
+            connection.close()
+        return int(count), int(total), [(str(usage_id), str(sha256), int(record)) for usage_id, sha256, record in first]
 
     def sweep(self, stored: Iterable[Part]) -> int:
         """Remove the parts that the ledger does not list; how many there were."""
@@ -130,8 +300,10 @@ class Store:
             aggregates += found.aggregates
             accepted += found.rows - found.aggregates
         if file.rejects:
-            name = f"quarantine/{file.sha256}.parquet"
             digest = _digest(Path(file.rejects))
+            name = f"quarantine/{file.sha256}.parquet"
+            if (self.root / name).is_file() and _digest(self.root / name) != digest:  # the export was read before, otherwise
+                name = f"quarantine/{file.sha256}-{digest[:12]}.parquet"
             _move(Path(file.rejects), self.root / name)
             parts.append(Part(None, name, digest, file.rejected, file.sha256, rejected=True))
         duplicate = file.duplicate + duplicates
@@ -149,35 +321,12 @@ class _Written:
         self.sha256 = _digest(path)
 
 
-def record_places(path: Path, records: Iterable[int]) -> dict[int, tuple[int, str]]:
-    """Record → (line, the line's text) in a CSV or JSON-lines export; empty for other containers."""
-    wanted = set(records)
-    packed = path.suffix.lower() in _UNPACKED
-    suffix = Path(path.stem if packed else path.name).suffix.lower()
-    if not wanted or suffix not in (".csv", ".tsv", ".txt", ".jsonl", ".ndjson", ".json") or not path.is_file():
-        return {}
-    with _text(path) as stream:
-        header = stream.readline()
-    delimiter = max((",", ";", "\t", "|"), key=header.count)
-    is_json = suffix in (".jsonl", ".ndjson", ".json")
-    with _text(path) as stream:
-        walk = jsonl_record_lines(stream) if is_json else csv_record_lines(stream, delimiter)
-        up_to_the_last = islice(walk, max(wanted) + 1)
-        return {record: place for record, place in enumerate(up_to_the_last, int(is_json)) if record in wanted}
-
-
-def _text(path: Path) -> TextIO:
-    """The lines of an export, unpacked where it is packed."""
-    unpack = _UNPACKED.get(path.suffix.lower(), open)
-    return cast(TextIO, unpack(path, "rt", encoding="utf-8-sig", newline="", errors="replace"))
-
-
 def _write_months(
     connection: duckdb.DuckDBPyConnection, index: int, file: StagedFile, folder: Path, any_known: bool
 ) -> list[_Written]:
     """One Parquet file a month. Rows lie as the threads finish them: keeping their order would cost twice the time."""
     folder.mkdir(parents=True, exist_ok=True)
-    months = _months(connection, index, file)
+    months = _months(connection, file)
     if not months:
         return []
 
@@ -196,7 +345,7 @@ def _write_months(
     return found
 
 
-def _months(connection: duckdb.DuckDBPyConnection, index: int, file: StagedFile) -> list[Month]:
+def _months(connection: duckdb.DuckDBPyConnection, file: StagedFile) -> list[Month]:
     """Every month that may have rows: the days are UTC's, a day's end may lie in the next month of the books' zone."""
     days = connection.execute(
         f"SELECT DISTINCT CAST(ts AS DATE) FROM read_parquet({_literal(file.rows)}) WHERE faults IS NULL ORDER BY 1"
@@ -241,26 +390,8 @@ def _part_sql(index: int, file: StagedFile, start: datetime, end: datetime, any_
     )
 
 
-def _conflict_problems(
-    conflicts: Sequence[tuple[str, int, str, int]],
-    file: StagedFile,
-    staged: Sequence[StagedFile],
-    names: Mapping[str, str],
-    books: Path,
-) -> list[Problem]:
-    """One problem for each id whose other use has other content, naming both places by line where the files are there."""
-    paths = {other.sha256: Path(other.path) for other in staged} | {
-        sha256: books / name for sha256, name in names.items() if sha256 not in {other.sha256 for other in staged}
-    }
-    shown = {other.sha256: other.name for other in staged} | {key: value for key, value in names.items()}
-    shown[file.sha256] = file.name
-    here = record_places(Path(file.path), {conflict[1] for conflict in conflicts})
-    elsewhere: dict[str, dict[int, tuple[int, str]]] = {}
-    for sha256 in {conflict[2] for conflict in conflicts}:
-        path = paths.get(sha256)
-        if path is not None and path.is_file() and _digest(path) == sha256:
-            elsewhere[sha256] = record_places(path, {conflict[3] for conflict in conflicts if conflict[2] == sha256})
-    return [conflict_problem(conflict, shown, file.sha256, here, elsewhere) for conflict in conflicts]
+def _read(paths: Sequence[Path]) -> str:
+    return f"read_parquet([{', '.join(_literal(path) for path in paths)}], union_by_name = true)"
 
 
 def _connect(workspace: Path) -> duckdb.DuckDBPyConnection:

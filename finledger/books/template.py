@@ -62,6 +62,7 @@ teams:
 # sources:
 #   litellm: {{role: charge}}
 #   focus: {{role: reconcile}}
+#   otel: {{traces: own}}          # its traces come without their roots: each row keeps its own labels
 
 # Rules label usage that comes without team, feature or action. * stands for any text; the first rule that fits wins.
 # rules:
@@ -79,8 +80,8 @@ teams:
 # Where the bursting buffer and the reserves stand: among the liabilities (liability), or as contra income (pnl_contra).
 # fund_presentation: pnl_contra
 
-# Who is charged for a call that one team caused and another operated (operator_team): root_pays, with the operator's part
-# passed on in the journal, or owner_pays.
+# Who is charged for a call that one team caused and another operated (operator_team, or a row of its own inside a trace that
+# another team began): root_pays, with the operator's part passed on in the journal, or owner_pays.
 # compound_calls: root_pays
 
 # Calendar days from a dispute's opening until somebody has looked at it, and until it is resolved.

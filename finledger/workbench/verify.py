@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from finledger.books.events import Event, broken_links, in_force
+from finledger.books.export_places import is_there
 from finledger.books.ledger_rows import run_content
 from finledger.core.model import ChargeLine, JournalEntry
 from finledger.core.period import Month, Quarter
@@ -102,7 +103,7 @@ def _stored(bench: Workbench, events: Iterable[Event]) -> dict[Path, tuple[str, 
 def _exports(bench: Workbench) -> dict[Path, tuple[str, str]]:
     """The exports that still lie where they were loaded from; moving them away is nobody's fault."""
     files = {bench.root / file.name: (file.sha256, file.name) for file in bench.ledger.files()}
-    return {path: expected for path, expected in files.items() if path.is_file()}
+    return {path: expected for path, expected in files.items() if is_there(path)}
 
 
 def _copies(bench: Workbench, events: Iterable[Event]) -> dict[Path, tuple[str, str]]:

@@ -259,7 +259,7 @@ def test_open__a_ledger_of_version_2_keeps_its_rows_and_learns_of_entities(ledge
     rows = query(path, "SELECT * FROM postings ORDER BY entry_id, line_no")
 
     again = Ledger.open(path)
-    assert query(path, "SELECT value FROM meta WHERE key = 'schema_version'") == [("3",)]
+    assert query(path, "SELECT value FROM meta WHERE key = 'schema_version'") == [("4",)]
     assert [row[: len(rows[0])] for row in query(path, "SELECT * FROM postings ORDER BY entry_id, line_no")] == rows
     assert again.entries(JULY) == charges.entries
     assert [(line.line_id, line.amount) for line in again.charge_rows(JULY)] == [
