@@ -6,7 +6,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 CODE := finledger tests tools bench samples
-COGGED := README.md docs/cli.md docs/errors.md
+COGGED := README.md docs/cli.md docs/errors.md docs/formats.md
 COG := $(BIN)/cog -I . --markers="<<cog cog>> <<end>>"
 
 .PHONY: demo test lint docs golden bench lock clean

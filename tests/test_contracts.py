@@ -14,6 +14,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from finledger import engines
+from finledger.core.label import root_labels
 from finledger.core.model import UsageQuery
 from finledger.core.period import Month, intervals
 from finledger.core.usage import LABELS, NATIVE, STORED_AS
@@ -25,6 +26,9 @@ rows = st.lists(
             "ts": st.datetimes(datetime(2026, 7, 1), datetime(2026, 7, 31, 23, 59, 59)),
             "team": st.sampled_from([None, "search", "R&D", "日本"]),
             "operator_team": st.sampled_from([None, "search", "retrieval"]),
+            "feature": st.sampled_from([None, "", "find"]),
+            "trace_id": st.sampled_from([None, "", "t1", "t2", "t3", "t4"]),
+            "parent_span_id": st.sampled_from([None, None, "", "s1", "s2"]),
             "action": st.sampled_from([None, "chat_call"]),
             "model": st.sampled_from([None, "m1"]),
             "status": st.sampled_from([None, "success", "Failure", "OK"]),
@@ -49,7 +53,12 @@ queries = st.builds(
     ),
     st.lists(st.dates(date(2026, 6, 20), date(2026, 8, 5)), max_size=3),
     st.lists(st.dates(date(2026, 6, 20), date(2026, 8, 5)), max_size=3),
-    st.lists(st.sampled_from(["call_type", "tag", "user", "operator_team"]), unique=True),
+    st.one_of(
+        st.lists(st.sampled_from(["call_type", "tag", "user", "operator_team"]), unique=True),
+        st.sampled_from(
+            [root_labels(()), ("tag", *root_labels(()), "root_call_type", "root_model"), ("root_state", "root_tag")]
+        ),
+    ),
     st.sampled_from(
         [(), (), (("team", ("日本",)),), (("team", ("R&D", "")), ("action", ("",))), (("model", ("m1", "m'2")),)]
     ),
@@ -69,8 +78,8 @@ def store_part(path: Path, usage: list[dict[str, Any]]) -> Path:
     return path
 
 
-def canonical(name: str, parts: list[Path], query: UsageQuery) -> dict[Any, Any]:
-    groups = engines.engine(name).group(parts, query).rows
+def canonical(name: str, parts: list[Path], query: UsageQuery, elsewhere: list[Path] | None = None) -> dict[Any, Any]:
+    groups = engines.engine(name).group(parts, query, elsewhere or []).rows
     found = {
         (group.interval, *group.keys.items(), *group.labels.items()): {k: Decimal(v) for k, v in group.sums.items()}
         for group in groups
@@ -86,6 +95,66 @@ def test_engine__equals_the_reference(engine: str, usage: list[dict[str, Any]], 
     half = len(usage) // 2
     parts = [store_part(tmp_path / "a.parquet", usage[:half] or usage), store_part(tmp_path / "b.parquet", usage[half:])]
     assert canonical(engine, parts, query) == canonical("reference", parts, query)
+
+
+asked_of_roots = st.sampled_from([(), ("tag",), ("call_type", "model"), ("source", "user")])
+
+
+@pytest.mark.parametrize("engine", OTHERS)
+@settings(max_examples=40, deadline=None, suppress_health_check=list(HealthCheck))
+@given(usage=rows, before=rows, fields=asked_of_roots, order=st.randoms(use_true_random=False))
+def test_engine__says_of_roots_what_the_reference_says(
+    engine: str,
+    usage: list[dict[str, Any]],
+    before: list[dict[str, Any]],
+    fields: tuple[str, ...],
+    order: Any,
+    tmp_path: Path,
+) -> None:
+    """Roots lie in the same part, in another, or in the month before; in whatever order, each row is counted once (A5)."""
+    labels = (*root_labels(()), *(f"root_{name}" for name in fields))
+    query = UsageQuery("USD", intervals(Month(2026, 7), "UTC", []), labels)
+    half = len(usage) // 2
+    parts = [store_part(tmp_path / "a.parquet", usage[:half] or usage[:1]), store_part(tmp_path / "b.parquet", usage[half:])]
+    stored = [*(usage[:half] or usage[:1]), *usage[half:]]
+    elsewhere = [store_part(tmp_path / "before.parquet", before)]
+    want = canonical("reference", parts, query, elsewhere)
+    assert canonical(engine, parts, query, elsewhere) == want
+    assert sum(sums["rows"] for sums in want.values()) == sum(not row["is_aggregate"] for row in stored)
+    shuffled = order.sample(stored, len(stored))
+    assert canonical(engine, [store_part(tmp_path / "c.parquet", shuffled)], query, elsewhere) == want
+
+
+@pytest.mark.parametrize("engine", engines.names())
+def test_engine__root_states(engine: str, tmp_path: Path) -> None:
+    """One root, none, two that differ, two that say the same; a root in the month before; a row outside traces."""
+
+    def span(trace: str, parent: str | None, team: str | None, aggregate: bool = False) -> dict[str, Any]:
+        names = {"trace_id": trace, "parent_span_id": parent, "team": team}
+        return {"ts": datetime(2026, 7, 1), "requests": 1, "is_aggregate": aggregate, **names}
+
+    usage = [
+        *(span("one", None, "search", True), span("one", "s1", "tools"), span("none", "s1", "tools")),
+        *(span("differ", None, "search"), span("differ", "", "support"), span("differ", "s1", "tools")),
+        *(span("same", None, "search"), span("same", None, "search"), span("same", "s1", "tools")),
+        *(span("before", "s1", "tools"), span("", "s1", "tools")),
+    ]
+    part = store_part(tmp_path / "july.parquet", usage)
+    june = store_part(tmp_path / "june.parquet", [span("before", None, "support")])
+    query = UsageQuery("USD", intervals(Month(2026, 7), "UTC", []), root_labels(()))
+    groups = engines.engine(engine).group([part], query, [june]).rows
+    found = {
+        (group.keys["team"], group.labels["root_state"], group.labels["root_team"]): group.sums["calls"] for group in groups
+    }
+    assert found == {
+        ("search", "", ""): 3,
+        ("support", "", ""): 1,
+        ("tools", "", ""): 1,
+        ("tools", "one", "search"): 2,
+        ("tools", "one", "support"): 1,
+        ("tools", "none", ""): 1,
+        ("tools", "several", ""): 1,
+    }
 
 
 @pytest.mark.parametrize("engine", engines.names())

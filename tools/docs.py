@@ -59,6 +59,18 @@ def formats() -> str:
     )
 
 
+def usage_formats() -> str:
+    """A table of the export formats, by what their readers declare: what a row is, and what the token counts include (M5)."""
+    from finledger.read.usage import formats as export_formats
+
+    rows = [(name, each.title, each.grain, each.m5) for name, each in export_formats().items() if each.needs]
+    return (
+        "\n| format | export | a row is a | its counts |\n|---|---|---|---|\n"
+        + "".join(f"| `{name}` | {title} | {grain} | {m5} |\n" for name, title, grain, m5 in rows)
+        + "\n"
+    )
+
+
 def screen() -> str:
     """What the sample company's July looks like from its charges to its close, run now."""
     import shutil

@@ -35,6 +35,7 @@ _COMMAND = "finledger "
 _NAME, _SENTENCE = 24, 16  # a column of text is not made narrower than this
 _COLOURS = {"error": "bold red", "warning": "yellow", "notice": "cyan"}
 _PATIENCE = 1.0
+_LONGEST_ROW = 20_000
 
 
 def table(
@@ -254,6 +255,55 @@ def progress(
         starter.cancel()
         starter.join()
         bar.stop()
+
+
+@contextmanager
+def file_progress(size: int, files: int, *, quiet: bool = False) -> Iterator[Callable[[str, int, int], None]]:
+    """Progress through files of `size` bytes in all, as `progress` shows it, and a closing line after a second.
+
+    Gives a function that is told which file it is, how many bytes more are done, and about how many rows those are.
+    """
+    if quiet or not sys.stderr.isatty():
+        yield lambda name, count, rows: None
+        return
+    from rich.progress import BarColumn, Progress, ProgressColumn, Task, TextColumn, TimeRemainingColumn
+
+    class Rates(ProgressColumn):
+        def render(self, task: Task) -> Text:
+            rows, megabytes = _rates(task.fields["rows"], int(task.completed), task.elapsed or 0)
+            reckoned = task.fields["rows"] * _LONGEST_ROW > task.completed  # not while a file is only hashed
+            return Text(f"about {rows} rows/s, {megabytes} MB/s" if reckoned else f"{megabytes} MB/s")
+
+    bar = Progress(
+        TextColumn("{task.description}", markup=False), BarColumn(bar_width=12), TextColumn("{task.percentage:>3.0f}%"),
+        Rates(), TimeRemainingColumn(compact=True), console=_console(sys.stderr), transient=True,
+    )  # fmt: skip
+    number = bar.add_task("", total=size, rows=0)
+    task = bar.tasks[number]
+
+    def advance(name: str, count: int, rows: int) -> None:
+        bar.update(number, description=_cut(name, _NAME + 8), advance=count, rows=task.fields["rows"] + rows)
+
+    starter = threading.Timer(_PATIENCE, bar.start)
+    starter.daemon = True
+    starter.start()
+    try:
+        yield advance
+    finally:
+        starter.cancel()
+        starter.join()
+        bar.stop()
+    elapsed = task.elapsed or 0
+    if elapsed >= _PATIENCE:
+        rows, megabytes = _rates(task.fields["rows"], int(task.completed), elapsed)
+        what = f"{files} files" if files != 1 else "1 file"
+        note(f"{what}, {task.fields['rows']:,} rows in {elapsed:.1f} s: {rows} rows/s, {megabytes} MB/s")
+
+
+def _rates(rows: int, size: int, seconds: float) -> tuple[str, str]:
+    """Rows and megabytes a second, as they are shown."""
+    per_second = 1 / seconds if seconds > 0 else 0
+    return f"{rows * per_second:,.0f}", f"{size / 1e6 * per_second:,.1f}"
 
 
 def _json_value(value: Any) -> str:

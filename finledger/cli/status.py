@@ -16,6 +16,7 @@ Rows = Sequence[Mapping[str, object]]
 
 def status(books: Books, format: Format = "table", as_of: AsOf = "", quiet: Quiet = False) -> None:
     from finledger.cli import screen
+    from finledger.workbench.overlapping import open_overlaps
     from finledger.workbench.quarters import quarter_status
     from finledger.write.text import count
 
@@ -23,6 +24,7 @@ def status(books: Books, format: Format = "table", as_of: AsOf = "", quiet: Quie
     rows = bench.status()
     quarters = quarter_status(bench, rows)
     waiting = bench.waiting()
+    screen.problems(open_overlaps(bench), quiet=quiet)
     if format == "json":
         screen.json_out({"schema": 1, "months": rows, "quarters": quarters, "inbox": waiting})
         return

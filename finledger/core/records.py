@@ -6,7 +6,37 @@ no record, so the line is found by walking the file once; only what is shown to 
 
 from __future__ import annotations
 
+import json
+import re
 from collections.abc import Iterable, Iterator
+
+# By these names a JSON object holds records, instead of being one: of such a file no line is a record.
+HOLDERS = frozenset({"data", "resourceSpans", "batches", "result", "results", "usage_data", "logs", "items"})
+
+
+def lines_are_records(first: str) -> bool:
+    """Whether a JSON text whose first line this is has one record a line: not a page, a list or a document over many lines.
+
+    >>> lines_are_records('{"id": 1}'), lines_are_records('{"data": [{"id": 1}]}'), lines_are_records("[")
+    (True, False, False)
+    """
+    try:
+        value = json.loads(first.lstrip("\ufeff"))
+    except (ValueError, RecursionError):
+        return False
+    return isinstance(value, dict) and not any(isinstance(value.get(name), dict | list) for name in HOLDERS)
+
+
+_METRICS = re.compile(r"# (HELP|TYPE|UNIT|EOF)\b|[A-Za-z_:][A-Za-z0-9_:]*\{[^{}]*=\".*\}[ \t]+[0-9.eE+-]+([ \t]|$)")
+
+
+def is_metrics(first: str) -> bool:
+    """Whether a text whose first line this is has samples of metrics, as a scrape of Prometheus does: no line is a record.
+
+    >>> is_metrics("# TYPE DCGM_FI_DEV_GPU_UTIL gauge"), is_metrics('up{job="a"} 1 1720000000'), is_metrics("ts,team,requests")
+    (True, True, False)
+    """
+    return _METRICS.match(first.lstrip("\ufeff").strip()) is not None
 
 
 def csv_record_lines(lines: Iterable[str], delimiter: str = ",") -> Iterator[tuple[int, str]]:

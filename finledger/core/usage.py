@@ -11,6 +11,10 @@ from typing import Literal
 
 ColumnKind = Literal["text", "time", "count", "quantity", "cost"]
 
+# What a row of an export is: one call, span or response; a sum over a day or another bucket; money.
+Grain = Literal["request", "report", "cost"]
+GRAINS: tuple[Grain, ...] = ("request", "report", "cost")
+
 # How a kind lies in the store: exact, in UTC, and the same for every engine.
 STORED_AS: dict[str, str] = {
     "text": "VARCHAR",
@@ -88,6 +92,10 @@ LABELS: tuple[str, ...] = (
     "namespace",
     "charge_category",
     "charge_class",
+    "request_id",
+    "service_tier",
+    "cluster",
+    "agent",
 )
 
 WORKLOAD_TYPES = ("training", "inference", "notebook", "evaluation")

@@ -8,9 +8,10 @@ not pass is NULL beside a text that is not: that pair is a fault, with the reaso
 from __future__ import annotations
 
 import itertools
+import re
 import string
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 
 from finledger.core import usage
 from finledger.core.money import is_currency
@@ -24,9 +25,13 @@ REASONS = {
     "quantity": "is not a number of 0 or more with at most 20 digits before and 18 after the point",
     "cost": "is not a number with at most 20 digits before and 18 after the point",
 }
+NO_RECORD = "(no record) "  # stands before what lies where an object with fields should
 _MOMENT = r"(20[0-9]{2}|2100)-[0-9]{2}-[0-9]{2}[T ]([01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9](\.[0-9]{1,9})?"
 _TIME = _MOMENT + r"(Z|[+-]([01][0-9]|2[0-3])(:?[0-5][0-9])?)?"
-_NUMBER = r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]{1,3})?"
+_NUMBER = r"^[+-]?([0-9]*)\.?([0-9]*)(?:[eE]([+-]?[0-9]{1,3}))?$"  # with at least one digit
+_THOUSANDS = r"[0-9]{1,3}([.][0-9]{3})+"  # a count of 1.000 is one or a thousand: nobody can say
+# Tools write the largest integers for "no value" (9223372036854775794). The sum of two counts below this is a BIGINT still.
+_SENTINEL = 4_000_000_000_000_000_000
 _PLAIN = r"-?[0-9]{1,20}(\.[0-9]{1,18})?"
 
 
@@ -47,12 +52,23 @@ class Field:
 
 @dataclass(frozen=True, slots=True)
 class Layout:
-    """How one export becomes native rows. `nulls`: words that mean empty. `row_hash`: the text that makes a row's id (C9)."""
+    """How one export becomes native rows. `nulls`: words that mean empty. `row_hash`: the text that makes a row's id (C9).
+
+    `input_includes`: the buckets that the export's input count includes; `reasoning_beside`: its output count leaves out the
+    reasoning; `total`: its own sum of the tokens, which the parts may not exceed (M5). `bound`: names for texts that the
+    fields use, with their SQL, by levels; of these, `clean` hold no word that means empty, with the text that they
+    are all of, or ""; `suspect` may hold NO_RECORD.
+    """
 
     fields: tuple[Field, ...]
     nulls: tuple[str, ...] = ()
     row_hash: str = ""
-    input_includes_cached: bool = False
+    input_includes: tuple[str, ...] = ()
+    reasoning_beside: bool = False
+    total: Field | None = None
+    bound: tuple[tuple[tuple[str, str], ...], ...] = ()
+    clean: Mapping[str, str] = field(default_factory=dict)
+    suspect: frozenset[str] = frozenset()
 
     def named(self, name: str) -> Field | None:
         return next((found for found in self.fields if found.name == name), None)
@@ -70,11 +86,15 @@ class Check:
 
 @dataclass(frozen=True, slots=True)
 class Context:
-    """What checking depends on beside the layout. `control`: the file may hold control characters; `month` is an expectation."""
+    """What checking depends on beside the layout. `control`: the file may hold control characters; `month` is an expectation.
+
+    `written`: numbers are text as people's programs write it, so that 1.000 may be a thousand.
+    """
 
     timezone: str
     control: bool = True
     month: Month | None = None
+    written: bool = False
 
 
 def quoted(name: str) -> str:
@@ -87,17 +107,18 @@ def literal(text: str) -> str:
 
 def decimal_sql(text: str) -> str:
     """DECIMAL(38,18) of the text, or NULL when a digit would be lost: 1.50 and 1.5e-7 pass, 1_000 and 1e-19 do not."""
-    trimmed = f"trim({text})"
-    mantissa = f"regexp_replace(regexp_replace({trimmed}, '[eE].*$', ''), '[+-]', '')"
-    digits = f"rtrim(replace({mantissa}, '.', ''), '0')"
-    zeros = f"(length(replace({mantissa}, '.', '')) - length({digits}))"
-    places = f"length(regexp_extract({mantissa}, '\\.([0-9]*)', 1))"
-    exponent = f"coalesce(try_cast(nullif(regexp_extract({trimmed}, '[eE]([+-]?[0-9]+)$', 1), '') AS INTEGER), 0)"
+    # in pieces, once: what stands in a CASE is worked out anew each time
+    pieces = f"regexp_extract(trim({text}), '{_NUMBER}', ['whole', 'places', 'exponent'])"
+    digits = "(n.whole || n.places)"
+    zeros = f"(length({digits}) - length(rtrim({digits}, '0')))"
+    exponent = "coalesce(try_cast(nullif(n.exponent, '') AS INTEGER), 0)"
+    number = (
+        f"CASE WHEN {digits} = '' THEN NULL WHEN length({digits}) = {zeros} THEN CAST(0 AS DECIMAL(38,18)) "
+        f"WHEN length(n.places) - {zeros} - {exponent} <= 18 THEN try_cast(trim({text}) AS DECIMAL(38,18)) END"
+    )
     return (
         f"CASE WHEN {text} IS NULL THEN NULL WHEN regexp_full_match({text}, '{_PLAIN}') THEN try_cast({text} AS DECIMAL(38,18)) "
-        f"WHEN NOT regexp_full_match({trimmed}, '{_NUMBER}') THEN NULL "
-        f"WHEN {digits} = '' THEN CAST(0 AS DECIMAL(38,18)) "
-        f"WHEN {places} - {zeros} - {exponent} <= 18 THEN try_cast({trimmed} AS DECIMAL(38,18)) END"
+        f"ELSE list_transform([{pieces}], lambda n: {number})[1] END"
     )
 
 
@@ -109,18 +130,18 @@ def count_sql(text: str, whole: str) -> str:
     exact = decimal_sql(text)
     return (
         f"CASE WHEN CAST({whole} AS VARCHAR) = {text} THEN {whole} WHEN {text} IS NULL THEN NULL "
-        f"WHEN ({exact}) % 1 = 0 THEN try_cast(({exact}) AS BIGINT) END"
+        f"ELSE list_transform([{exact}], lambda d: CASE WHEN d % 1 = 0 THEN try_cast(d AS BIGINT) END)[1] END"
     )
 
 
 def time_sql(text: str) -> str:
     """TIMESTAMP in UTC; without an offset the session's zone, which is the books', holds. Digits beyond microseconds go.
 
-    A cast to TIMESTAMP drops an offset without a word: it is for times in Z only, where it takes a third of the time.
+    A cast to TIMESTAMP drops an offset without a word: it is for times in Z only (and 00:00), where it takes a third of the time.
     """
     upper = f"upper(trim({text}))"
     return (
-        f"CASE WHEN regexp_full_match({text}, '{_MOMENT}Z') THEN try_cast({text} AS TIMESTAMP) "
+        f"CASE WHEN regexp_full_match({text}, '{_MOMENT}(Z|[+]00:?00)') THEN try_cast({text} AS TIMESTAMP) "
         f"WHEN regexp_full_match({upper}, '{_TIME}') THEN try_cast({upper} AS TIMESTAMPTZ) AT TIME ZONE 'UTC' END"
     )
 
@@ -148,8 +169,15 @@ def select_sql(layout: Layout, relation: str, context: Context, *, broken: bool 
     which records are not JSON, and has their `line`.
     """
     nulls = ("", *layout.nulls)
-    texts = ", ".join(f"{_emptied(found.text, nulls)} AS t_{found.name}" for found in layout.fields)
+    looked_at = (*layout.fields, *((layout.total,) if layout.total else ()))
+    texts = ", ".join(
+        f"{found.text if found.text in layout.clean else _emptied(found.text, nulls)} AS t_{found.name}"
+        for found in looked_at
+    )
+    relation = over(relation, layout.bound)
     values = ", ".join(f"{value_sql(found, context)} AS v_{found.name}" for found in layout.fields)
+    if layout.total:
+        values += f", {decimal_sql('t_total')} AS v_total"
     counts = [found.name for found in layout.fields if KINDS[found.name] == "count" and not found.value]
     whole = "".join(f", try_cast(t_{name} AS BIGINT) AS w_{name}" for name in counts)
     checks = (*_column_checks(layout, context), *_row_checks(layout, context))
@@ -173,33 +201,69 @@ def select_sql(layout: Layout, relation: str, context: Context, *, broken: bool 
     )
 
 
+def over(relation: str, bound: Iterable[Iterable[tuple[str, str]]]) -> str:
+    """The relation with what is bound beside its columns."""
+    for level in bound:
+        relation = f"(SELECT *, {', '.join(f'{text} AS {name}' for name, text in level)} FROM {relation})"
+    return relation
+
+
 def _emptied(text: str, nulls: Sequence[str]) -> str:
-    for word in nulls:
-        text = f"nullif({text}, {literal(word)})"
-    return text
+    # not nullif() in nullif(): DuckDB writes each of them out with its text twice, so that six make 64 of it
+    return f"CASE WHEN {text} IN ({_listed(nulls)}) THEN NULL ELSE {text} END"
 
 
 def _output(name: str, layout: Layout) -> str:
-    if name == "input_tokens" and layout.input_includes_cached:
-        return f"v_input_tokens - ({_cached(layout)})"
+    if name == "input_tokens" and layout.input_includes:
+        return f"TRY_CAST(v_input_tokens - ({_included(layout)}) AS BIGINT)"
+    if name == "output_tokens" and layout.reasoning_beside and layout.named("reasoning_tokens"):
+        either = "v_output_tokens IS NOT NULL OR v_reasoning_tokens IS NOT NULL"
+        return f"CASE WHEN {either} THEN TRY_CAST({_sum(layout, ('output_tokens', 'reasoning_tokens'))} AS BIGINT) END"
     return f"v_{name}"
 
 
-def _cached(layout: Layout) -> str:
-    parts = [f"coalesce(v_{name}, 0)" for name in ("cached_input_tokens", "cache_write_tokens") if layout.named(name)]
-    return " + ".join(parts) or "0"
+def _included(layout: Layout) -> str:
+    return _sum(layout, layout.input_includes)
+
+
+def _sum(layout: Layout, names: Iterable[str]) -> str:
+    """In HUGEINT: a row may hold the largest BIGINT before it is refused for it, and an overflow would end the whole file."""
+    return " + ".join(f"CAST(coalesce(v_{name}, 0) AS HUGEINT)" for name in names if layout.named(name)) or "0"
+
+
+def _stated(layout: Layout) -> str:
+    """All tokens that the row states, each once, as far as its own total holds them."""
+    beside = {"cached_input_tokens", "cache_write_tokens"} - set(layout.input_includes)
+    reasoning = ("reasoning_tokens",) if layout.reasoning_beside else ()
+    return _sum(layout, ("input_tokens", "output_tokens", *sorted(beside), *reasoning))
 
 
 def _column_checks(layout: Layout, context: Context) -> Iterable[Check]:
+    told: set[tuple[str, str, str]] = set()
     for found in layout.fields:
         kind = KINDS[found.name]
         text, value = f"t_{found.name}", f"v_{found.name}"
-        if kind == "text" and not context.control:
+        if (found.shown, found.text, kind) in told:
+            continue  # one column that fills two of ours is wrong once
+        told.add((found.shown, found.text, kind))
+        lacks_record = literal(NO_RECORD) in found.text or not layout.suspect.isdisjoint(re.findall(r"\w+", found.text))
+        if kind == "text" and not context.control and not lacks_record:
             continue
         bad = f"({text} IS NOT NULL AND {value} IS NULL)"
+        if kind == "count" and context.written and not found.value:
+            bad = f"({bad} OR regexp_full_match({text}, '{_THOUSANDS}'))"
         if kind in ("count", "quantity"):
             bad = f"({bad} OR {value} < 0)"
+        if lacks_record:
+            lost = f"coalesce(starts_with({text}, {literal(NO_RECORD)}), false)"
+            bad = f"({bad} AND NOT {lost})"
+            yield Check(
+                lost, found.shown, f"replace({text}, {literal(NO_RECORD)}, '')", "is no JSON object with fields in it"
+            )
         yield Check(bad, found.shown, text, found.reason or REASONS[kind])
+        if kind in ("count", "quantity"):
+            reason = "is larger than any count: a mark that means nothing was measured"
+            yield Check(f"({value} >= {_SENTINEL})", found.shown, text, reason)
 
 
 def _row_checks(layout: Layout, context: Context) -> Iterable[Check]:
@@ -221,7 +285,7 @@ def _row_checks(layout: Layout, context: Context) -> Iterable[Check]:
         if has(quantity):
             yield Check(f"(v_{quantity} > 0 AND {text(sku)} IS NULL)", shown(quantity), text(quantity), f"has no {sku}")
     for cost in ("billed_cost", "effective_cost"):
-        if has(cost):
+        if has(cost) and not (cost == "effective_cost" and shown(cost) == shown("billed_cost")):
             bad = f"(v_{cost} IS NOT NULL AND {text('billed_currency')} IS NULL)"
             yield Check(bad, shown(cost), text(cost), "has no currency")
     if has("billed_currency"):
@@ -231,14 +295,17 @@ def _row_checks(layout: Layout, context: Context) -> Iterable[Check]:
         reason = f"is not one of {', '.join(usage.WORKLOAD_TYPES)}"
         bad = f"({text('workload_type')} NOT IN ({_listed(usage.WORKLOAD_TYPES)}))"
         yield Check(bad, shown("workload_type"), text("workload_type"), reason)
-    if has("reasoning_tokens") and has("output_tokens"):
+    if has("reasoning_tokens") and has("output_tokens") and not layout.reasoning_beside:
         reason = "is more than the output tokens that include it (M5)"
         bad = "(v_reasoning_tokens > coalesce(v_output_tokens, 0))"
         yield Check(bad, shown("reasoning_tokens"), text("reasoning_tokens"), reason)
-    if layout.input_includes_cached and has("input_tokens"):
+    if layout.input_includes and has("input_tokens"):
         reason = "is less than the cached and cache-write tokens that it includes (M5)"
-        bad = f"(coalesce(v_input_tokens, 0) < {_cached(layout)})"
+        bad = f"(coalesce(v_input_tokens, 0) < {_included(layout)})"
         yield Check(bad, shown("input_tokens"), text("input_tokens"), reason)
+    if layout.total is not None:
+        reason = "is less than the parts that it is the sum of (M5)"
+        yield Check(f"(v_total < {_stated(layout)})", layout.total.shown, "t_total", reason)
     if context.month is not None:
         start, end = (f"{moment:%Y-%m-%d %H:%M:%S}" for moment in context.month.bounds(context.timezone))
         bad = f"(v_ts < TIMESTAMP '{start}' OR v_ts >= TIMESTAMP '{end}')"

@@ -18,11 +18,15 @@ from finledger.read.opened import text_lines
 
 @dataclass(slots=True)
 class Walked:
-    """`broken`: record → (line, reason, excerpt). `records` are counted from 1; `problems` are the whole file's."""
+    """`broken`: record → (line, reason, excerpt). `records` are counted from 1; `problems` are the whole file's.
+
+    `last_width`: the fields of the last record, commas too many at its end left out.
+    """
 
     records: int = 0
     broken: dict[int, tuple[int, str, str]] = field(default_factory=dict)
     problems: list[Problem] = field(default_factory=list)
+    last_width: int = 0
 
 
 def repair(path: Path, shown_as: str, width: int, delimiter: str, watched: Collection[int], copy: Path) -> Walked:
@@ -37,6 +41,7 @@ def repair(path: Path, shown_as: str, width: int, delimiter: str, watched: Colle
                 writer.writerow(fields)
                 continue
             walked.records += 1
+            walked.last_width = len(fields)
             if reason:
                 walked.broken[walked.records] = (line, reason, delimiter.join(fields)[:160])
                 fields = empty

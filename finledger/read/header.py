@@ -3,21 +3,25 @@
 from __future__ import annotations
 
 import csv
+import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
+from functools import lru_cache
 from pathlib import Path
 from typing import Literal
 
 import duckdb
 
 from finledger.core.problem import Problem, SourceRef
-from finledger.read.columns import literal, quoted
+from finledger.read.columns import NO_RECORD, literal, quoted
+from finledger.read.exact_json import exact_line, may_be_long
 from finledger.read.opened import Opened, text_lines
 
 Container = Literal["csv", "jsonl", "parquet"]
 _DELIMITERS = (",", ";", "\t", "|")
 _MAX_LINE = 64 << 20
 _MAX_JSON = 8 << 20
+_BRACKETED = re.compile(r".*\(([^()]+)\)")
 _NEVER = chr(30)  # JSON has no such character: with it as the delimiter, a line is one field
 csv.field_size_limit(1 << 30)
 
@@ -34,13 +38,60 @@ class Header:
     path: Path
     delimiter: str = ","
     plain: bool = True
+    folded: Mapping[str, str] = field(default_factory=dict)
 
     def ref(self, name: str) -> str:
-        """The SQL text of a column; NULL when the export lacks it."""
-        return self.refs.get(name, "CAST(NULL AS VARCHAR)")
+        """The SQL text of a column; NULL when the export lacks it. `a.b` is the field b inside the record a."""
+        place = self.place(name)
+        if not place:
+            return "CAST(NULL AS VARCHAR)"
+        return inner_text(self.refs[place[0]], list(place[1:])) if place[1:] else self.refs[place[0]]
+
+    def place(self, name: str) -> tuple[str, ...]:
+        """The column, as the export writes it, and the fields inside it, one in the other; () when the export lacks it."""
+        found = self._named(name)
+        if found:
+            return (found,)
+        outer, _, inner = name.partition(".")
+        while inner and self.container != "csv":
+            found = self._named(outer)
+            if found:
+                return (found, *inner.split("."))
+            step, _, inner = inner.partition(".")
+            outer = f"{outer}.{step}"
+        return ()
 
     def has(self, name: str) -> bool:
-        return name in self.refs
+        return bool(self.place(name))
+
+    def shown(self, name: str) -> str:
+        """How the export itself writes a column's name."""
+        return self._named(name) or name
+
+    def _named(self, name: str) -> str:
+        return name if name in self.refs else self.folded.get(fold(name), "")
+
+
+def inner_text(text: str, names: list[str]) -> str:
+    """SQL of a field inside JSON text. Where a record should be and is none, a text that is refused."""
+    path, mark = literal(json_path(names[0])), literal(NO_RECORD)
+    inner = (
+        "CASE WHEN lower(t) IN ('', 'null') THEN NULL WHEN json_type(CASE WHEN json_valid(t) THEN t END) = 'OBJECT' "
+        f"THEN json_extract_string(t, {path}) WHEN starts_with(t, {mark}) THEN t ELSE {mark} || t END"
+    )
+    found = f"list_transform([{text}], lambda t: {inner})[1]"
+    return inner_text(found, names[1:]) if names[1:] else found
+
+
+@lru_cache(1 << 14)
+def fold(name: str) -> str:
+    """A column's name however an export writes it: case and marks between words do not matter, nor a translation before it.
+
+    >>> fold("lineItem/UsageType"), fold("line_item_usage_type"), fold("Kosten (CostInBillingCurrency)")
+    ('lineitemusagetype', 'lineitemusagetype', 'costinbillingcurrency')
+    """
+    translated = _BRACKETED.fullmatch(name.strip())
+    return "".join(each for each in (translated[1] if translated else name).lower() if each.isalnum())
 
 
 def container_of(name: str) -> str:
@@ -107,7 +158,7 @@ def _csv_header(path: Path, shown_as: str) -> Header | tuple[Problem, ...]:
         return problems
     refs = {name: f"c{index}" for index, name in enumerate(names)}
     relation = csv_relation(path, len(names), delimiter)
-    return Header("csv", tuple(names), relation, refs, {}, path, delimiter, plain=line == 1)
+    return Header("csv", tuple(names), relation, refs, {}, path, delimiter, plain=line == 1, folded=_folded(names))
 
 
 def _name_problems(names: Iterable[str], shown_as: str, line: int, excerpt: str) -> tuple[Problem, ...]:
@@ -131,27 +182,42 @@ def _jsonl_header(path: Path, shown_as: str, connection: duckdb.DuckDBPyConnecti
         f"read_csv({literal(str(path))}, auto_detect = false, header = false, delim = '{_NEVER}', quote = '', escape = '', "
         f"compression = 'none', max_line_size = {_MAX_JSON}, columns = {{'line': 'VARCHAR'}})"
     )
-    is_object = "json_valid(line) AND json_type(line) = 'OBJECT'"
-    objects = f"(SELECT line, CASE WHEN {is_object} THEN line END AS json FROM {lines} WHERE line <> '')"
-    keys = f"SELECT DISTINCT unnest(json_keys(json)) FROM {objects} WHERE json IS NOT NULL"
+    looked = f"SELECT json_keys(CASE WHEN json_valid(line) THEN line END) AS keys, bool_or({may_be_long('line')}) AS long"
+    keys = f"SELECT unnest(keys), bool_or(long) FROM ({looked} FROM {lines} WHERE line <> '' GROUP BY 1) GROUP BY 1"
     try:
         found = connection.execute(keys).fetchall()
     except duckdb.InvalidInputException:
         return (_unreadable_line(path, shown_as),)
     names = tuple(sorted(str(row[0]) for row in found))
+    exact = exact_line("line") if any(row[1] for row in found) else "line"
+    is_object = "json_valid(exact) AND regexp_matches(exact, '^[ \\t\\r\\n]*[{]')"  # a second look into all of it costs more
+    objects = (
+        f"(SELECT line, CASE WHEN {is_object} THEN exact END AS json FROM (SELECT line, {exact} AS exact FROM {lines} "
+        "WHERE line <> ''))"
+    )
     if not names:
         first = next(iter(text_lines(path)), "")[:160].rstrip("\r\n")
         remedy = "write one JSON object a line (jq -c '.[]' turns an array into lines)"
         return (Problem("not-json", "no line of the file is a JSON object", SourceRef(shown_as, 1), first, remedy),)
-    paths = ", ".join(literal(_json_path(name)) for name in names)
+    paths = ", ".join(literal(json_path(name)) for name in names)
     relation = f"(SELECT json_extract_string(json, [{paths}]) AS j, json IS NULL AS broken, line FROM {objects})"
     refs = {name: f"j[{index}]" for index, name in enumerate(names, 1)}
-    return Header("jsonl", names, relation, refs, {}, path)
+    return Header("jsonl", names, relation, refs, {}, path, folded=_folded(names))
 
 
-def _json_path(name: str) -> str:
-    """A key as a JSON path, which has no way to write a quote; as a JSON pointer then."""
-    return "$." + quoted(name) if '"' not in name else "/" + name.replace("~", "~0").replace("/", "~1")
+def json_path(*names: str) -> str:
+    """Keys, one inside the other, as a JSON path, which has no way to write a quote; as a JSON pointer then."""
+    if any('"' in name for name in names):
+        return "".join("/" + name.replace("~", "~0").replace("/", "~1") for name in names)
+    return "$" + "".join("." + quoted(name) for name in names)
+
+
+def _folded(names: Iterable[str]) -> dict[str, str]:
+    """The first column of each folded name."""
+    found: dict[str, str] = {}
+    for name in names:
+        found.setdefault(fold(name), name)
+    return found
 
 
 def _unreadable_line(path: Path, shown_as: str) -> Problem:
@@ -181,7 +247,7 @@ def _parquet_header(path: Path, shown_as: str, connection: duckdb.DuckDBPyConnec
         return (Problem("bad-parquet", message, SourceRef(shown_as), remedy=remedy),)
     types = {str(row[0]): str(row[1]) for row in described}
     refs = {name: _parquet_text(name, kind) for name, kind in types.items()}
-    return Header("parquet", tuple(types), relation, refs, types, path)
+    return Header("parquet", tuple(types), relation, refs, types, path, folded=_folded(types))
 
 
 def _parquet_text(name: str, kind: str) -> str:

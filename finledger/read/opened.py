@@ -1,7 +1,8 @@
 """An export as it lies on disk: hashed, unpacked and looked at once, before any of it is understood.
 
 One pass over the bytes gives the content hash (`source_ref`), unpacks gz and zst into the workspace (a cut-off file is found
-here), proves UTF-8, and counts lines and control characters, so that the costlier checks run only on files that need them.
+here), makes UTF-8 of other encodings, proves UTF-8, and counts lines and control characters, so that the costlier checks run
+only on files that need them.
 """
 
 from __future__ import annotations
@@ -11,26 +12,47 @@ import gzip
 import hashlib
 import io
 import zlib
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, BinaryIO, cast
+from typing import Any, BinaryIO, Protocol, cast
 
 import zstandard
 
 from finledger.core.problem import Problem, SourceRef
+from finledger.read.archive import content_hash
+from finledger.read.encoding import (
+    Bytes,
+    Chained,
+    NotEncoded,
+    Utf8Stream,
+    encoding_of,
+    first_bytes,
+    half_zeros,
+    known_by_magic,
+)
 
+__all__ = ["Opened", "Progress", "content_hash", "last_line", "open_export", "text_lines"]
 _CHUNK = 1 << 20
+_HEAD = 1 << 12
 _CONTROLS = bytes(code for code in (*range(32), 127) if code not in (9, 10, 13))
 _LONG_NUMBER = 16
-Progress = Callable[[int, int], None]
+
+
+class Progress(Protocol):
+    """Hears how many bytes of how many are done and, where they are counted, how many lines those hold."""
+
+    def __call__(self, done: int, total: int, lines: int = 0, /) -> None: ...
 
 
 @dataclass(frozen=True, slots=True)
 class Opened:
-    """`path` is the unpacked file. `lines` are physical; `tidy`: only \\n or only \\r\\n end them; `control`: C0, C1 or DEL seen."""
+    """`path` is the unpacked file. `lines` are physical; `tidy`: only \\n or only \\r\\n end them; `control`: C0, C1 or DEL seen.
+
+    `ended`: the last line has a line end. `encoding`: what the bytes were before they were made UTF-8.
+    """
 
     path: Path
     sha256: str
@@ -40,37 +62,43 @@ class Opened:
     tidy: bool = True
     control: bool = True
     tabs: bool = False
-
-
-def content_hash(path: Path) -> str:
-    """The sha256 of the file's bytes as they lie there: what `source_ref` and "loaded before" go by."""
-    with path.open("rb") as stream:
-        return hashlib.file_digest(stream, "sha256").hexdigest()
+    ended: bool = True
+    encoding: str = "utf-8"
+    unfolded: bool = False  # `path` holds the records of a JSON document, one a line: its lines are not the file's
+    more: bool = False  # the last page says that another follows
 
 
 def open_export(
-    path: Path, shown_as: str, workspace: Path, progress: Progress | None = None, sha256: str | None = None
+    path: Path,
+    shown_as: str,
+    workspace: Path,
+    progress: Progress | None = None,
+    sha256: str | None = None,
+    encoding: str | None = None,
 ) -> Opened | Problem:
-    """Hash (unless `sha256` is known), unpack and look through the file. A problem is the file's: empty, cut off, not UTF-8."""
+    """Hash (unless `sha256` is known), unpack and look through the file. A problem is the file's: empty, cut off, not UTF-8.
+
+    `encoding`: a codec's name, for text that has no BOM.
+    """
     packed = path.suffix.lower() if path.suffix.lower() in (".gz", ".zst") else ""
     name = path.stem if packed else path.name
     text = Path(name).suffix.lower() not in (".parquet", ".xlsx")
     size = path.stat().st_size
     if size == 0:
         return _empty(shown_as)
-    scan = _Scan(text)
+    scan = _Scan(text, progress)
     sha = hashlib.sha256()
     unpacked = path
     try:
         with ExitStack() as stack:
             pool = stack.enter_context(ThreadPoolExecutor(1))
-            hashed = _Hashed(
-                stack.enter_context(path.open("rb", buffering=0)), None if sha256 else sha, pool, size, progress
-            )
+            hashed = _Hashed(stack.enter_context(path.open("rb", buffering=0)), None if sha256 else sha, pool, size, scan)
             raw = io.BufferedReader(hashed, _CHUNK)
-            stream = _unpacking(packed, raw, stack)
+            stream: Bytes = _unpacking(packed, raw, stack)
             copy: BinaryIO | None = None
-            if packed:
+            if text:
+                stream, scan.encoding = _as_utf8(stream, encoding, scan)
+            if packed or scan.encoding != "utf-8":
                 unpacked = workspace / f"unpacked-{name}"
                 copy = stack.enter_context(unpacked.open("wb"))
             for chunk in iter(lambda: stream.read(_CHUNK), b""):
@@ -80,6 +108,8 @@ def open_export(
             while raw.read(_CHUNK):  # what lies behind the packed stream belongs to the file's hash too
                 pass
             hashed.settle()
+    except NotEncoded as bad:
+        return _not_encoded(bad, scan.lines + bad.before + 1, shown_as)
     except (EOFError, zlib.error, gzip.BadGzipFile, zstandard.ZstdError) as broken:
         return Problem(
             "truncated-file", f"the compressed file cannot be unpacked to its end ({broken})", SourceRef(shown_as),
@@ -88,10 +118,29 @@ def open_export(
     return scan.result(unpacked, sha256 or sha.hexdigest(), size, shown_as)
 
 
+def last_line(path: Path) -> bytes:
+    """The last line of a text file, without its end; of a line that is longer than a record may be, the last 64 MiB."""
+    with path.open("rb") as stream:
+        stream.seek(0, io.SEEK_END)
+        size, found = stream.tell(), b""
+        while size > len(found) and b"\n" not in found.rstrip(b"\r\n") and len(found) < 64 * _CHUNK:
+            length = min(_CHUNK, size - len(found))
+            stream.seek(size - len(found) - length)
+            found = stream.read(length) + found
+    return found.rstrip(b"\r\n").rpartition(b"\n")[2]
+
+
 def text_lines(path: Path) -> Iterator[str]:
     """The lines of a text export with their ends, as every line ending that occurs in files cuts them; no BOM."""
     with path.open(encoding="utf-8-sig", newline="") as stream:
         yield from stream
+
+
+def _as_utf8(stream: Bytes, stated: str | None, scan: _Scan) -> tuple[Bytes, str]:
+    scan.head = first_bytes(stream, _HEAD)
+    chained = Chained(scan.head, stream)
+    encoding = encoding_of(scan.head, stated)
+    return (chained, encoding) if encoding == "utf-8" else (Utf8Stream(chained, encoding), encoding)
 
 
 def _unpacking(packed: str, raw: BinaryIO, stack: ExitStack) -> BinaryIO:
@@ -105,8 +154,8 @@ def _unpacking(packed: str, raw: BinaryIO, stack: ExitStack) -> BinaryIO:
 class _Hashed(io.RawIOBase):
     """A stream that hashes what passes, on another core, and says how far it is."""
 
-    def __init__(self, stream: BinaryIO, sha: Any, pool: ThreadPoolExecutor, size: int, progress: Progress | None) -> None:
-        self._stream, self._sha, self._pool, self._size, self._progress = stream, sha, pool, size, progress
+    def __init__(self, stream: BinaryIO, sha: Any, pool: ThreadPoolExecutor, size: int, scan: _Scan) -> None:
+        self._stream, self._sha, self._pool, self._size, self._scan = stream, sha, pool, size, scan
         self._done = 0
         self._pending: Future[None] = pool.submit(lambda: None)
 
@@ -120,8 +169,8 @@ class _Hashed(io.RawIOBase):
         if self._sha is not None:
             self._pending = self._pool.submit(self._sha.update, chunk)
         self._done += len(chunk)
-        if self._progress is not None:
-            self._progress(self._done, self._size)
+        if self._scan.progress is not None:
+            self._scan.progress(self._done, self._size, self._scan.lines)
         return len(chunk)
 
     def settle(self) -> None:
@@ -153,8 +202,10 @@ class _Zst:
 
 
 class _Scan:
-    def __init__(self, text: bool) -> None:
-        self.text = text
+    def __init__(self, text: bool, progress: Progress | None = None) -> None:
+        self.text, self.progress = text, progress
+        self.encoding = "utf-8"
+        self.head = b""
         self.size = self.lines = self.returns = self.pairs = 0
         self.control = self.tabs = False
         self.decoder = codecs.getincrementaldecoder("utf-8")("strict")
@@ -194,14 +245,37 @@ class _Scan:
         if self.bad_byte < 0 and self.decoder.getstate()[0]:
             self.bad_byte, self.bad_line = self.size - len(self.decoder.getstate()[0]), self.lines + 1
         if self.bad_byte >= 0:
-            return Problem(
-                "not-utf8", f"the file is not UTF-8: byte {self.bad_byte:,} cannot be read", SourceRef(shown_as, self.bad_line),
-                remedy="save the export as UTF-8 (iconv -f LATIN1 -t UTF-8 FILE, or the export's own setting)",
-            )  # fmt: skip
+            return _not_utf8(self.bad_byte, self.bad_line, self.head, shown_as)
+        if half_zeros(self.head) and self.encoding == "utf-8":
+            remedy = "say so with --encoding utf-16-le (or utf-16-be), or save the export as UTF-8"
+            message = "the file has zero bytes as UTF-16 has, and no BOM"
+            return Problem("not-utf8", message, SourceRef(shown_as, 1), remedy=remedy)
         lines = self.lines + (self.last not in (b"\n", b"\r"))
         tidy = self.returns == self.pairs and self.pairs in (0, self.lines)
-        return Opened(path, sha256, size, True, lines, tidy, self.control, self.tabs)
+        ended = self.last in (b"\n", b"\r")
+        return Opened(path, sha256, size, True, lines, tidy, self.control, self.tabs, ended, self.encoding)
 
 
 def _empty(shown_as: str) -> Problem:
     return Problem("empty-file", "the file is empty", SourceRef(shown_as), remedy="export it again, or leave it out")
+
+
+def _not_utf8(byte: int, line: int, head: bytes, shown_as: str) -> Problem:
+    where = SourceRef(shown_as, line)
+    known = known_by_magic(head)
+    if known is not None:
+        message = f"the file is no text: by its first bytes it is {known[0]}"
+        return Problem("not-utf8", message, SourceRef(shown_as), remedy=f"rename it so that it ends in {known[1]}")
+    return Problem(
+        "not-utf8", f"the file is not UTF-8: byte {byte:,} cannot be read", where,
+        remedy="say what it is with --encoding (cp1252, latin-1, …), or save the export as UTF-8",
+    )  # fmt: skip
+
+
+def _not_encoded(bad: NotEncoded, line: int, shown_as: str) -> Problem:
+    where = SourceRef(shown_as, line)
+    if bad.cut:
+        remedy = "fetch the export again: it was cut off on its way"
+        return Problem("truncated-file", f"the file ends inside a character of {bad.encoding}", where, remedy=remedy)
+    message = f"the file is not {bad.encoding}: byte {bad.byte:,} cannot be read"
+    return Problem("wrong-encoding", message, where, remedy="name its encoding with --encoding, or save the export as UTF-8")

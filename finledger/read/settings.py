@@ -206,7 +206,10 @@ def _organisation(settings: SettingsText, document: Document, weights: Mapping[s
         platform_entity=settings.platform.entity or "",
         unallocated=settings.unallocated,
         pools=tuple(_pool(name, pool, document, weights) for name, pool in settings.pools.items()),
-        sources={name: Source(name, _as(source.role), source.inclusive) for name, source in settings.sources.items()},
+        sources={
+            name: Source(name, _as(source.role), source.inclusive, tuple(source.beside), _as(source.traces))
+            for name, source in settings.sources.items()
+        },
         rules=tuple(_rule(number, rule, document) for number, rule in enumerate(settings.rules)),
         accounts={**default_accounts(_as(settings.fund_presentation)), **_accounts(settings)},
         passthrough_basis=_as(settings.passthrough_basis),
@@ -219,6 +222,7 @@ def _organisation(settings: SettingsText, document: Document, weights: Mapping[s
         compound_calls=_as(settings.compound_calls),
         respond_days=settings.disputes.respond_days,
         resolve_days=settings.disputes.resolve_days,
+        require_feature=settings.require_feature,
     )
 
 

@@ -121,6 +121,14 @@ class SourceText(TextModel):
         default="charge", description="`reconcile`: the provider's view of usage that another source charges."
     )
     inclusive: Flag = Field(default=False, description="Whether the rows of a parent call hold what its children used.")
+    beside: list[TextKey] = Field(
+        default=[], description="Sources that report other usage than this one, where nothing in their rows tells it apart."
+    )
+    traces: Annotated[str, *one_of("root", "own")] = Field(
+        default="root",
+        description="Whose rows inside a trace are: its root's consumer's, or `own`, by their own labels, where the roots are "
+        "not exported.",
+    )
 
 
 Globs = Annotated[list[AnyText], BeforeValidator(_many("field"), str | list[str])]
@@ -221,6 +229,10 @@ class SettingsText(TextModel):
     pools: dict[TeamName, PoolText] = Field(default={}, description="Shared pools, split in the order written.")
     sources: dict[TextKey, SourceText] = Field(default={}, description="What each source of usage is for.")
     rules: list[RuleText] = Field(default=[], description="Rules that label usage: the first that sets a field wins.")
+    require_feature: Flag = Field(
+        default=False,
+        description="Whether calls of models without a feature, the row's own or one that a rule gives, are refused at load.",
+    )
     accounts: dict[
         Annotated[str, *one_of(*DEFAULT_ACCOUNTS, *INTERCOMPANY)],
         Annotated[AccountText, BeforeValidator(_account, str | AccountText)],
@@ -239,8 +251,8 @@ class SettingsText(TextModel):
     )
     compound_calls: Annotated[str, *one_of("root_pays", "owner_pays")] = Field(
         default="root_pays",
-        description="Who is charged for a call that one team caused and another operated (operator_team): who caused it, with "
-        "the operator's part passed on in the journal, or the operator.",
+        description="Who is charged for a call that one team caused and another operated (operator_team, or the team of a row "
+        "inside a trace that another team began): who caused it, with the operator's part passed on in the journal, or the operator.",
     )
     providers: dict[TextKey, ProviderText] = Field(
         default={}, description="The providers whose invoices are held against what was metered."

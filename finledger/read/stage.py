@@ -11,7 +11,7 @@ workspace is written. docs/decisions/0003-loading.md has the measurements.
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -23,17 +23,17 @@ from finledger.core.model import StagedFile
 from finledger.core.period import Month
 from finledger.core.problem import Problem, SourceRef
 from finledger.core.records import csv_record_lines, jsonl_record_lines
-from finledger.read import usage as registry
+from finledger.read.choose import choose
 from finledger.read.columns import Context, Layout, literal, select_sql
 from finledger.read.copies import find_copies, insert_rows, number_identical_rows, scan
 from finledger.read.csv_repair import Walked, repair
-from finledger.read.exact_json import numbers_as_text
-from finledger.read.header import Header, container_of, read_header, with_csv
-from finledger.read.opened import Opened, content_hash, open_export, text_lines
+from finledger.read.cut_off import cut_off
+from finledger.read.header import Header, container_of, with_csv
+from finledger.read.need_feature import FeatureNeed, refuse_featureless
+from finledger.read.opened import Opened, Progress, content_hash, open_export, text_lines
 from finledger.read.spans import find_aggregates
 
-__all__ = ["content_hash", "header_names", "stage"]
-Progress = Callable[[int, int], None]
+__all__ = ["content_hash", "stage"]
 _SHOWN_CONFLICTS = 1000
 _SHOWN_REASONS = 5
 _DAMAGED = (duckdb.InvalidInputException, duckdb.SerializationException, duckdb.Error)  # the last: a page that ends early
@@ -72,6 +72,8 @@ class _Job:
     read: int = 0
     problems: list[Problem] = field(default_factory=list)
     late: dict[int, str] = field(default_factory=dict)
+    need: FeatureNeed | None = None
+    source: str = ""
 
     @property
     def columns(self) -> list[str]:
@@ -92,31 +94,39 @@ def stage(
     month: Month | None = None,
     sha256: str | None = None,
     progress: Progress | None = None,
+    encoding: str | None = None,
+    need: FeatureNeed | None = None,
 ) -> StagedFile:
     """Read one export into the workspace. What is wrong with the file as a whole is in `problems`; bad rows are in `rejects`.
 
     `format` None = detected by the header; `map_file` reads the export by a column map. `source` None = the format's name.
     `inclusive`: the source's parent spans hold their children's tokens (C2). `month`: rows of other months are refused.
-    `sha256`: the content hash, if it is known already.
+    `sha256`: the content hash, if it is known already. `encoding`: of text that has no BOM, when it is not UTF-8.
+    `need`: what `require_feature` asks of every row (A6).
     """
     workspace.mkdir(parents=True, exist_ok=True)
     connection = connect(workspace, timezone)
     try:
         with ThreadPoolExecutor(1) as pool:
-            looking = pool.submit(open_export, path, shown_as, workspace, progress, sha256)
-            ahead = _read_ahead(path, shown_as, connection, workspace, format, map_file, Context(timezone, False, month))
+            looking = pool.submit(open_export, path, shown_as, workspace, progress, sha256, encoding)
+            context = Context(timezone, False, month, written=True)
+            plain = encoding is None
+            ahead = (
+                _read_ahead(path, shown_as, connection, workspace, format, map_file, context, progress) if plain else None
+            )
             opened = looking.result()
         if isinstance(opened, Problem):
             return _failed(path, shown_as, (opened,))
-        chosen = _chosen(path, shown_as, opened, connection, workspace, format, map_file)
+        chosen = choose(path, shown_as, opened, connection, workspace, format, map_file)
         if not isinstance(chosen[0], str):
             return _failed(path, shown_as, chosen, opened)
         name, header, layout, opened = chosen
         control = opened.control or header.container != "csv" or (opened.tabs and header.delimiter != "\t")
-        context = Context(timezone, control, month)
+        context = Context(timezone, control, month, written=header.container == "csv")
         job = _Job(
             shown_as, opened, connection, workspace, header, header.delimiter, layout, context, inclusive, progress, ahead
         )
+        job.need, job.source = need, source or ("usage" if name == "column_map" else name)
         staged = _staged(job)
     finally:
         connection.close()
@@ -138,21 +148,9 @@ def connect(workspace: Path, timezone: str = "UTC") -> duckdb.DuckDBPyConnection
     return connection
 
 
-def header_names(path: Path) -> tuple[str, ...]:
-    """The columns of an export, for detection; empty when they cannot be read."""
-    import tempfile
-
-    with tempfile.TemporaryDirectory() as folder:
-        opened = open_export(path, path.name, Path(folder))
-        if isinstance(opened, Problem):
-            return ()
-        header = read_header(opened, path.name, container_of(path.name), duckdb.connect())
-    return header.names if isinstance(header, Header) else ()
-
-
 def _read_ahead(
     path: Path, shown_as: str, connection: duckdb.DuckDBPyConnection, workspace: Path,
-    format: str | None, map_file: Path | None, context: Context,
+    format: str | None, map_file: Path | None, context: Context, progress: Progress | None,
 ) -> _Ahead | None:  # fmt: skip
     """Read a plain CSV while another thread hashes it and looks through it.
 
@@ -162,7 +160,7 @@ def _read_ahead(
         return None
     opened = Opened(path, "", 0, True, control=context.control)
     try:
-        chosen = _chosen(path, shown_as, opened, connection, workspace, format, None)
+        chosen = choose(path, shown_as, opened, connection, workspace, format, None)
     except UnicodeDecodeError:
         return None
     if len(chosen) != 4 or not isinstance(chosen[1], Header) or not isinstance(chosen[2], Layout):
@@ -170,7 +168,8 @@ def _read_ahead(
     select = select_sql(chosen[2], chosen[1].relation, context)
     rows = str(workspace / "ahead.rows.parquet")
     try:
-        return _Ahead(select, rows, _copied(connection, select, rows), None)
+        with _Progress(connection, path.stat().st_size, progress):
+            return _Ahead(select, rows, _copied(connection, select, rows), None)
     except duckdb.InvalidInputException as error:
         return _Ahead(select, rows, 0, error)
 
@@ -180,66 +179,13 @@ def _copied(connection: duckdb.DuckDBPyConnection, select: str, rows: str) -> in
     return int(counted[0]) if counted else 0
 
 
-def _chosen(
-    path: Path, shown_as: str, opened: Opened, connection: duckdb.DuckDBPyConnection, workspace: Path,
-    format: str | None, map_file: Path | None,
-) -> tuple[str, Header, Layout, Opened] | tuple[Problem, ...]:  # fmt: skip
-    """The format, and how the export's columns become ours."""
-    modules = registry.formats()
-    if format is not None and not (format in modules and modules[format].NEEDS):
-        known = ", ".join(name for name, module in modules.items() if module.NEEDS)
-        return (
-            Problem("unknown-format", f"there is no format {format!r}", SourceRef(shown_as), remedy=f"use one of: {known}"),
-        )
-    container = container_of(path.name)
-    if map_file is not None:
-        module = modules["column_map"]
-        prepared = module.prepare(opened, shown_as, map_file, workspace, container)
-        if prepared.rows is None:
-            return tuple(prepared.problems)
-        opened, container = prepared.rows
-    if container == "jsonl":
-        opened = replace(opened, path=numbers_as_text(opened, workspace, connection))
-    header = read_header(opened, shown_as, container, connection)
-    if not isinstance(header, Header):
-        return header
-    name = "column_map" if map_file is not None else format or registry.detected(header.names)
-    if not name:
-        return (_unknown(shown_as, header),)
-    outcome = modules[name].layout(header, shown_as, map_file)
-    if outcome.rows is None:
-        return tuple(outcome.problems)
-    if outcome.rows.named("ts") is None:
-        return (_no_time(shown_as, name, header),)
-    return name, header, outcome.rows, opened
-
-
-def _no_time(shown_as: str, name: str, header: Header) -> Problem:
-    """A format that was named, for an export that cannot be it."""
-    missing = [column for column in registry.formats()[name].NEEDS if not header.has(column)]
-    line = 1 if header.container == "csv" else None
-    return Problem(
-        "missing-column", f"as {name}, the export lacks {', '.join(missing)}", SourceRef(shown_as, line),
-        ", ".join(header.names)[:160], "leave out --as to have the format found, or describe the columns in a map (--map MAP.yaml)",
-    )  # fmt: skip
-
-
-def _unknown(shown_as: str, header: Header) -> Problem:
-    tried = [
-        f"{name} needs {', '.join(column for column in module.NEEDS if not header.has(column))}"
-        for name, module in registry.formats().items() if module.NEEDS
-    ]  # fmt: skip
-    line = 1 if header.container != "parquet" else None
-    return Problem(
-        "unknown-format", f"no export format has these columns: {'; '.join(tried)}", SourceRef(shown_as, line),
-        ", ".join(header.names)[:160], "name the format with --as, or describe the columns in a map (load FILE --map MAP.yaml)",
-    )  # fmt: skip
-
-
 def _staged(job: _Job) -> StagedFile:
     _copy(job)
     if not job.problems:
         _check_shape(job)
+    if not job.problems:
+        width = len(job.header.names)
+        job.problems += cut_off(job.opened, job.shown_as, job.header.container, width, job.walked)
     if job.problems:
         return _failed(Path(job.opened.path), job.shown_as, tuple(job.problems), job.opened)
     if job.read == 0:
@@ -259,6 +205,8 @@ def _staged(job: _Job) -> StagedFile:
     rejected, rejects = _write_rejects(job)
     if rejected == job.read:
         job.problems.append(_all_rejected(job, rejects))
+    if job.opened.more:
+        job.problems.append(_page_missing(job.shown_as))
     marks = _write_marks(job)
     return StagedFile(
         job.opened.sha256, job.shown_as, "", "", job.opened.size, job.read, rejected, found.duplicates, aggregates,
@@ -305,7 +253,7 @@ def _repair(job: _Job) -> None:
 
 def _watched(job: _Job) -> list[int]:
     """The columns whose whole value is one of ours: none of those holds lines, so a record swallowed by one shows."""
-    texts = {found.text for found in job.layout.fields}
+    texts = {job.layout.clean.get(found.text, found.text) for found in job.layout.fields}
     return [index for index in range(len(job.header.names)) if f"c{index}" in texts]
 
 
@@ -316,7 +264,7 @@ def _run_copy(job: _Job) -> int:
             raise job.ahead.error
         job.rows = job.ahead.rows
         return job.ahead.read
-    with _Progress(job):
+    with _Progress(job.connection, job.opened.size, job.progress):
         return _copied(job.connection, select, job.rows)
 
 
@@ -344,6 +292,7 @@ def _write_rejects(job: _Job) -> tuple[int, str]:
     late = [(record, "span_id", "", reason) for record, reason in job.late.items()]
     job.connection.execute("CREATE OR REPLACE TEMP TABLE late (record BIGINT, col VARCHAR, val VARCHAR, reason VARCHAR)")
     insert_rows(job.connection, "late", late)
+    refuse_featureless(job.connection, job.rows, job.columns, job.need, job.source)
     source = scan(job.rows)
     job.connection.execute(
         f'CREATE OR REPLACE TEMP TABLE rejects AS SELECT record, CAST(NULL AS BIGINT) AS line, col AS "column", val AS value, '
@@ -365,14 +314,14 @@ def _write_rejects(job: _Job) -> tuple[int, str]:
     _fill_lines(job)
     zone = literal(job.context.timezone)
     job.connection.execute(
-        f"COPY (SELECT record, line, \"column\", value, reason, strftime(ts AT TIME ZONE 'UTC' AT TIME ZONE {zone}, '%Y-%m') "
+        f"COPY (SELECT DISTINCT record, line, \"column\", value, reason, strftime(ts AT TIME ZONE 'UTC' AT TIME ZONE {zone}, '%Y-%m') "
         f'AS month FROM rejects ORDER BY record, "column", reason) TO {literal(rejects)} (FORMAT parquet, COMPRESSION zstd)'
     )
     return int(rejected), rejects
 
 
 def _fill_lines(job: _Job) -> None:
-    if job.header.container == "parquet":
+    if job.header.container == "parquet" or job.opened.unfolded:
         return
     if job.opened.lines == job.read + (job.header.container == "csv"):
         job.connection.execute(f"UPDATE rejects SET line = record + {int(job.header.container == 'csv')}")
@@ -387,7 +336,7 @@ def _fill_lines(job: _Job) -> None:
 def _lines(job: _Job, records: Iterable[int]) -> dict[int, tuple[int, str]]:
     """Record → its line and the line's text."""
     wanted = set(records)
-    if job.header.container == "parquet" or not wanted:
+    if job.header.container == "parquet" or job.opened.unfolded or not wanted:
         return {}
     lines = text_lines(job.opened.path)
     walk = csv_record_lines(lines, job.delimiter) if job.header.container == "csv" else jsonl_record_lines(lines)
@@ -423,7 +372,7 @@ def _conflicts(job: _Job, conflicts: list[tuple[int, int, str]]) -> list[Problem
 def _all_rejected(job: _Job, rejects: str) -> Problem:
     """The commonest reasons, each with the first value that it is about."""
     query = (
-        f'SELECT "column", reason, count(*), min(record), arg_min(value, record) FROM read_parquet({literal(rejects)}) '
+        f'SELECT "column", reason, count(DISTINCT record), min(record), arg_min(value, record) FROM read_parquet({literal(rejects)}) '
         f"GROUP BY 1, 2 ORDER BY 3 DESC, 4, 1, 2"
     )
     reasons = job.connection.execute(query).fetchmany(_SHOWN_REASONS)
@@ -437,6 +386,13 @@ def _all_rejected(job: _Job, rejects: str) -> Problem:
     remedy = "correct the export; if it is another format or another month, see --as, --map and --month"
     message = "\n".join((f"not one row can be accepted (rows read: {job.read:,})", *listed))
     return Problem("all-rows-rejected", message, SourceRef(job.shown_as, line), excerpt[:160], remedy)
+
+
+def _page_missing(shown_as: str) -> Problem:
+    return Problem(
+        "page-missing", "the last page of the file says that another one follows", SourceRef(shown_as),
+        remedy="fetch the pages that follow; nothing is to be done if they lie in files beside this one", severity="warning",
+    )  # fmt: skip
 
 
 def _write_marks(job: _Job) -> str:
@@ -461,15 +417,15 @@ def _short(job: _Job) -> str:
 class _Progress:
     """Tells how far a COPY is, from another thread: half of the work was hashing, in bytes; this is the other half."""
 
-    def __init__(self, job: _Job) -> None:
-        self._job = job
+    def __init__(self, connection: duckdb.DuckDBPyConnection, size: int, progress: Progress | None) -> None:
+        self._connection, self._size, self._progress = connection, size, progress
         self._done = threading.Event()
         self._thread: threading.Thread | None = None
 
     def __enter__(self) -> None:
-        if self._job.progress is not None:
-            self._job.connection.execute("SET enable_progress_bar = true")
-            self._job.connection.execute("SET enable_progress_bar_print = false")
+        if self._progress is not None:
+            self._connection.execute("SET enable_progress_bar = true")
+            self._connection.execute("SET enable_progress_bar_print = false")
             self._thread = threading.Thread(target=self._tell, daemon=True)
             self._thread.start()
 
@@ -479,8 +435,7 @@ class _Progress:
             self._thread.join()
 
     def _tell(self) -> None:
-        size = self._job.opened.size
         while not self._done.wait(0.2):
-            percent = max(self._job.connection.query_progress(), 0)
-            if self._job.progress is not None:
-                self._job.progress(size + int(percent * size / 100), 2 * size)
+            percent = max(self._connection.query_progress(), 0)
+            if self._progress is not None:
+                self._progress(self._size + int(percent * self._size / 100), 2 * self._size)

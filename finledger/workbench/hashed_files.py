@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+from finledger.books.export_places import content_digest
 from finledger.core.problem import Problem, SourceRef
 
 Expected = Mapping[Path, tuple[str, str]]  # path → its SHA-256, and how it is called
@@ -39,8 +39,5 @@ def changed_files(expected: Expected, kind: str) -> Iterator[Problem]:
 
 
 def digest(path: Path) -> str | None:
-    """The SHA-256 of the file; None where there is none."""
-    if not path.is_file():
-        return None
-    with path.open("rb") as stream:
-        return hashlib.file_digest(stream, "sha256").hexdigest()
+    """The SHA-256 of a file, or of an archive's member; None where there is none."""
+    return content_digest(path)

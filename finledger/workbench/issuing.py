@@ -182,19 +182,17 @@ class Workbench(Months):
         return self if close is None else as_of(self, close)
 
     def charge_contents(self, charges: MonthCharges, books: OpenBooks | None = None) -> dict[Path, bytes]:
-        """charges.csv and focus.csv of the month; with corrections of closed months also what they restate (L3).
+        """charges.csv and the FOCUS files of the month; with corrections of closed months also what they restate (L3).
 
         `books`: whose texts count, `books_of` the month; left out, these.
         """
         from finledger.write import restatement as restated
         from finledger.write.figures import charges_csv
-        from finledger.write.focus import focus_csv
+        from finledger.write.focus import focus_files
 
         folder = self.root / "out" / str(charges.month)
-        contents = {
-            folder / "charges.csv": charges_csv(charges),
-            folder / "focus.csv": focus_csv(charges, (books or self).organisation),
-        }
+        contents = {folder / "charges.csv": charges_csv(charges)}
+        contents |= {folder / name: file for name, file in focus_files(charges, (books or self).organisation).items()}
         posted: dict[tuple[Month, str], Money] = {}
         for flow in self.ledger.flows(charges.month):
             if flow.kind not in ("adjustment", SETTLED):

@@ -2,17 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator, Sequence
+import shutil
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from finledger.books import rows
 from finledger.books.events import in_force
-from finledger.books.loads import Advance, Loaded, Steps, again, twice
+from finledger.books.loads import FileAdvance, Loaded, Watch, again, twice
 from finledger.core.model import LoadedFile, Part, StagedFile
 from finledger.core.period import Month
 from finledger.core.problem import Problem, Refused, SourceRef
 from finledger.pipeline import stated_forecasts
+from finledger.workbench.export_bytes import fetched, settled, unread
 from finledger.workbench.open_books import SETTINGS, OpenBooks
+from finledger.workbench.overlapping import against, remember
+from finledger.workbench.replacing import Replacing, left_out, record, replaced_file, replacing
+
+if TYPE_CHECKING:
+    from finledger.read.export_files import Chosen
 
 
 class Loading(OpenBooks):
@@ -20,10 +30,25 @@ class Loading(OpenBooks):
 
     # ── load ────────────────────────────────────────────────────────────────────────────────────────────────────────────
 
+    def chosen(self, words: Sequence[Path] = ()) -> Chosen:
+        """The exports that files, folders and patterns mean, through archives; without words, all that lie in usage/.
+
+        In usage/ notes and hidden files are left out and nothing is said of them.
+        """
+        from finledger.read.export_files import choose
+
+        return choose(words, self.shown) if words else choose([self.root / "usage"], self.shown, inbox=True)
+
+    def size(self, files: Sequence[Path]) -> int:
+        """The bytes of all files; of members of archives, as they are unpacked."""
+        from finledger.read.archive import size_of
+
+        return sum(size_of(path) for path in files)
+
     def inbox(self) -> list[Path]:
-        """Every file in usage/, in the order of names; notes and hidden files left out."""
-        found = (path for path in (self.root / "usage").rglob("*") if path.is_file())
-        return sorted(path for path in found if not path.name.startswith(".") and path.suffix not in (".md", ".txt"))
+        """Every export in usage/, in the order of names, also those in archives; an archive that is refused, as itself."""
+        found = self.chosen()
+        return sorted({*found.exports, *found.refused})
 
     def load(
         self,
@@ -33,23 +58,40 @@ class Loading(OpenBooks):
         source: str | None = None,
         month: Month | None = None,
         column_map: Path | None = None,
+        encoding: str | None = None,
         dry_run: bool = False,
-        advance: Advance | None = None,
+        replaces: Sequence[str] = (),
+        named: bool = True,
+        advance: FileAdvance | None = None,
     ) -> list[Loaded]:
-        """Read exports into the store: all of them, or, when one has an error, none (exit 1). Raises Busy, Refused."""
+        """Read exports into the store: all of them, or, when one has an error, none (exit 1). Raises Busy, Refused.
+
+        `encoding`: of text that is not UTF-8 and has no BOM; Misused where there is no such codec. `replaces`: loaded files, by
+        name or the beginning of their SHA-256, whose place these take. `named`: a person named the files, so that one that
+        was replaced is refused; of those that are found, it is passed over.
+        """
+        files = self._without_archives(files)
         with self.change() as change, self.workspace() as workspace:
             self._hold_timezone()
             self.refuse_edited_pricebooks()
             stored = (*self.ledger.parts(), *self.ledger.parts(rejected=True))
-            self.store.sweep(stored)
+            swept = (*stored, *self.ledger.parts_of_closes())
+            self.store.sweep(swept)
             names = {file.sha256: file.name for file in self.ledger.files()}
-            known, staged = self._stage(files, format, source, month, column_map, workspace, advance)
-            published = self.store.publish(staged, stored, workspace, names)
+            old = replacing(self, replaces, files if named else (), stored)
+            kept = old.kept(stored)
+            watch = Watch(advance, len(files))
+            known, staged = self._stage(files, format, source, month, column_map, encoding, workspace, watch, old, named)
+            watch.storing()
+            published = self.store.publish(staged, kept, workspace, names, against(self), watch.stored)
+            lost, lacking = left_out(self, old, published, kept, workspace)
             if dry_run:
-                self.store.sweep(stored)
-            elif published:
+                self.store.sweep(swept)
+            elif published.files:
                 change.ledger.set_meta("timezone", self.organisation.timezone)
-                for file, parts in published:
+                record(change.ledger, self, old, published, lacking)
+                remember(change.ledger, published, self.organisation)
+                for file, parts in published.files:
                     change.ledger.add_file(file)
                     for part in parts:
                         change.ledger.add_part(part)
@@ -58,8 +100,9 @@ class Loading(OpenBooks):
         closed = {period for period in in_force(self.ledger.events()) if "Q" not in period}
         fresh = [
             Loaded(file, False, (*each.problems, *_of_closed_months(file, parts, closed)))
-            for (file, parts), each in zip(published, staged, strict=True)
+            for (file, parts), each in zip(published.files, staged, strict=True)
         ]
+        fresh[-1:] = [replace(each, problems=(*each.problems, *published.notices, *lost)) for each in fresh[-1:]]
         order = {self.shown(path): position for position, path in enumerate(files)}
         return sorted((*known, *fresh), key=lambda each: order[each.file.name])
 
@@ -70,54 +113,102 @@ class Loading(OpenBooks):
         source: str | None,
         month: Month | None,
         column_map: Path | None,
+        encoding: str | None,
         workspace: Path,
-        advance: Advance | None,
+        watch: Watch,
+        old: Replacing,
+        named: bool,
     ) -> tuple[list[Loaded], list[StagedFile]]:
-        """The files known by their content, and the others read into the workspace, with their problems."""
-        from finledger.read.stage import content_hash, stage
+        """The files known by their content, and the others read into the workspace, with their problems.
 
-        before = {file.sha256: file for file in self.ledger.files()}
+        `old`: what they take the place of; then known ones are read, too. `named`: one that was replaced is a problem.
+        """
+        from finledger.read.archive import size_of
+
+        staging = self._staging(format, month, column_map, encoding)
+        before = {file.sha256: file for file in self.ledger.files() if not old.reads(file.sha256)}
+        gone = {} if old.old else self.ledger.replaced().files
         known: list[Loaded] = []
         staged: list[StagedFile] = []
         hashes: dict[str, StagedFile] = {}
         for number, path in enumerate(files):
-            steps = Steps(path.stat().st_size, advance)
-            shown, sha256 = self.shown(path), content_hash(path)
+            shown, place = self.shown(path), workspace / str(number)
+            steps = watch.begin(shown, size_of(path))
+            found = fetched(path, shown, place, steps.hashed)
+            if isinstance(found, Problem):
+                staged.append(unread(path, shown, found))
+                continue
+            sha256 = found.sha256
+            if sha256 in gone and named:
+                staged.append(unread(path, shown, replaced_file(before[sha256], gone[sha256], shown)))
+                continue
             if sha256 in before:
                 known.append(Loaded(again(before[sha256], shown), known=True))
             elif sha256 in hashes:
                 known.append(Loaded(twice(hashes[sha256], shown), known=True))
             else:
                 name = source or self._source_of(path)
-                each = stage(
-                    path,
+                each = staging(
+                    found.path,
                     shown_as=shown,
-                    format=format,
                     source=name,
-                    map_file=column_map,
-                    timezone=self.organisation.timezone,
                     inclusive=self._inclusive(name),
-                    workspace=workspace / str(number),
-                    month=month,
+                    workspace=place,
                     sha256=sha256,
-                    progress=steps.report if advance is not None else None,
+                    progress=steps.report if watch.watched else None,
                 )
+                each = settled(each, found, path, place)
                 hashes[sha256] = each
                 staged.append(each)
+                steps.staged(each.read)
+                continue
+            shutil.rmtree(place, ignore_errors=True)  # what was unpacked to be hashed
             steps.finish()
         return known, staged
+
+    def _staging(
+        self, format: str | None, month: Month | None, column_map: Path | None, encoding: str | None
+    ) -> Callable[..., StagedFile]:
+        """The reader, with what is the same for every file."""
+        from finledger.read.encoding import checked
+        from finledger.read.need_feature import feature_need
+        from finledger.read.stage import stage
+
+        return partial(
+            stage,
+            format=format,
+            map_file=column_map,
+            timezone=self.organisation.timezone,
+            month=month,
+            need=feature_need(self.organisation),
+            encoding=checked(encoding),
+        )
+
+    def _without_archives(self, files: Sequence[Path]) -> Sequence[Path]:
+        """The files, and of archives what is in them."""
+        from finledger.read.archive import is_archive
+
+        if not any(is_archive(path) for path in files):
+            return files
+        found = self.chosen(files)
+        if found.errors:
+            raise Refused(found.problems)
+        return found.exports
 
     def _inclusive(self, source: str | None) -> bool:
         found = self.organisation.sources.get(source or "")
         return found is not None and found.inclusive
 
     def _source_of(self, path: Path) -> str | None:
-        """usage/FOLDER/FILE is of source FOLDER; else the format's own name."""
+        """usage/FOLDER/FILE is of source FOLDER, unless it is a month=2026-07 or an archive; else the format's own name."""
+        from finledger.read.archive import archive_of
+
+        through = archive_of(path)
         try:
-            inside = path.resolve().relative_to((self.root / "usage").resolve())
+            inside = (path if through is None else through[0]).resolve().relative_to((self.root / "usage").resolve())
         except ValueError:
             return None
-        return inside.parts[0] if len(inside.parts) > 1 else None
+        return inside.parts[0] if len(inside.parts) > 1 and "=" not in inside.parts[0] else None
 
     def _hold_timezone(self) -> None:
         """The store's months are cut in the time zone of its first load: another one later would move rows between them."""
@@ -133,10 +224,17 @@ class Loading(OpenBooks):
 
     def waiting(self) -> list[str]:
         """The files of the inbox whose content is not loaded yet."""
-        from finledger.read.opened import content_hash
+        from finledger.read.archive import DAMAGED, content_hash, is_archive
 
         known = {file.sha256 for file in self.ledger.files()}
-        return [self.shown(path) for path in self.inbox() if content_hash(path) not in known]
+
+        def is_new(path: Path) -> bool:
+            try:
+                return is_archive(path) or content_hash(path) not in known
+            except DAMAGED:
+                return True  # what is wrong with the archive is told when it is loaded
+
+        return [self.shown(path) for path in self.inbox() if is_new(path)]
 
     def usage_summary(self, month: Month | None = None) -> list[dict[str, object]]:
         """Rows and sums by month and source."""

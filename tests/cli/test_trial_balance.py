@@ -203,8 +203,8 @@ def test_golden_quarter__nets_to_zero_and_closes_as_expected(tmp_path: Path, cap
 # ── a cent somewhere ────────────────────────────────────────────────────────────────────────────────────────────────────
 
 FILES = (
-    "charges.csv", "focus.csv", "invoices/INV-2026-0001-search.json", "statements/research.json", "journal/2026-07.csv",
-    "journal/2026-07.beancount", "journal/2026-07.journal",
+    "charges.csv", "focus.csv", "focus-1.3.csv", "invoices/INV-2026-0001-search.json", "statements/research.json",
+    "journal/2026-07.csv", "journal/2026-07.beancount", "journal/2026-07.journal",
 )  # fmt: skip
 # In each kind of file, where an amount of money stands: what is before it, and itself.
 AMOUNT = {

@@ -8,8 +8,12 @@ from __future__ import annotations
 import csv
 import gzip as gzip_format
 import hashlib
+import os
 import shutil
 import sqlite3
+import threading
+import time
+import zipfile
 from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
@@ -102,6 +106,51 @@ def blot(pattern: str) -> None:
         path.write_bytes(content[:-1] + bytes([content[-1] ^ 1]))
 
 
+def zip(path: str, *files: str) -> None:
+    """The files become members of an archive, named by their place below its folder."""
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+        for file in files:
+            archive.writestr(Path(file).relative_to(Path(path).parent).as_posix(), Path(file).read_bytes())
+            Path(file).unlink()
+
+
+def lock(path: str) -> None:
+    """The archive says that its first member is encrypted."""
+    content = bytearray(Path(path).read_bytes())
+    content[6] |= 1
+    content[content.index(b"PK\x01\x02") + 8] |= 1
+    Path(path).write_bytes(content)
+
+
+def zeros(path: str, megabytes: str) -> None:
+    """A file of zero bytes."""
+    Path(path).write_bytes(bytes(int(megabytes) << 20))
+
+
+def encode(path: str, encoding: str) -> None:
+    """The file in another encoding instead of UTF-8."""
+    Path(path).write_bytes(Path(path).read_text(encoding="utf-8").encode(encoding))
+
+
+def drop(path: str, count: str) -> None:
+    """The last bytes of the file are lost."""
+    Path(path).write_bytes(Path(path).read_bytes()[: -int(count)])
+
+
+def disturb(path: str) -> None:
+    """Something writes to the file for as long as it lies there, ten seconds at most."""
+    file = Path(path).absolute()
+
+    def touch() -> None:
+        for moment in range(10_000):
+            if not file.is_file():
+                return
+            os.utime(file, ns=(moment, moment))
+            time.sleep(0.001)
+
+    threading.Thread(target=touch, daemon=True).start()
+
+
 def _found(pattern: str) -> list[Path]:
     found = sorted(path for path in Path().glob(pattern) if path.is_file())
     assert found, f"no file is called {pattern}"
@@ -131,5 +180,26 @@ def sql(path: str, statement: str) -> None:
 
 MAKERS: dict[str, Callable[..., None]] = {
     maker.__name__.replace("_", "-"): maker
-    for maker in (cp, rm, gzip, zstd, cut, latin1, long_line, parquet, xlsx, days, lose, blot, forge, sql)
+    for maker in (
+        cp,
+        rm,
+        gzip,
+        zstd,
+        cut,
+        latin1,
+        long_line,
+        parquet,
+        xlsx,
+        days,
+        lose,
+        blot,
+        forge,
+        sql,
+        zip,
+        lock,
+        zeros,
+        encode,
+        drop,
+        disturb,
+    )
 }

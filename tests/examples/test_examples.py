@@ -5,6 +5,7 @@ An example's expected/ may hold, for a month,
 - MONTH.csv: every entry of a charge line, by component, and no other;
 - MONTH.json: disclosures, the central funding, idle capacity, what others operated and pools (all of them), and of teams,
   features, stages, buffer, price book and unallocated whatever is named;
+- MONTH-focus.csv: of every row of focus.csv, in any order, the columns that it names;
 - MONTH-postings.csv: the journal's net by account and cost centre, and by legal entity where it has that column;
 - MONTH.commands: what is run before it is allocated, a command a line;
 - MONTH.error: `allocate` refuses, writes nothing, and its message holds each line of the file;
@@ -15,7 +16,8 @@ for a quarter, looked at when all months were allocated in the order of their na
   codes of the problems that stand in the way of closing it besides months that are open;
 - QUARTER-postings.csv: the net of the quarter's own entries by account and cost centre;
 
-and load.json: what `load` counts. The sums are in each example's README.md; README.md here says how they are done.
+and load.json: what `load` counts. The sums are in each example's README.md; README.md here says how they are done. What any of
+them writes as FOCUS is held to that specification's rules.
 
 An example that is closed has `commands`, which are run instead, in order (script.py says what they may be); the periods are
 then compared as they were closed. Its expected/ may also hold
@@ -43,8 +45,10 @@ from typing import Any
 import pytest
 
 from finledger.engines import duckdb, reference
+from finledger.write.focus import VERSIONS, file_name
 from tests.cli.test_provider_quarter import CHECKERS
 from tests.examples import script
+from tests.formats.focus_rules import violations
 from tests.support import copy_books, finledger, finledger_json
 
 HERE = Path(__file__).parent
@@ -92,6 +96,9 @@ def test_example(
         _compare_lines(got, path)
         if path.with_suffix(".json").exists():
             _compare_figures(got, json.loads(path.with_suffix(".json").read_text()))
+        focus = expected / f"{month}-focus.csv"
+        if focus.exists():
+            _compare_focus(books / "out" / month / "focus.csv", focus)
         postings = expected / f"{month}-postings.csv"
         if postings.exists():
             finledger("journal", "--books", books, "--month", month, "--to", "csv")
@@ -105,6 +112,9 @@ def test_example(
         if postings.exists():
             entities = _names_entities(postings)
             assert _net_of(got["entries"], entities) == _net(postings, "account_key", entities)
+    for version in VERSIONS:
+        for path in sorted(books.glob(f"out/{MONTHS}/{file_name(version)}")):
+            assert violations(path.read_bytes(), version) == [], path.parent.name
 
 
 def _load(books: Path, expected: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -208,6 +218,13 @@ def _compare_lines(got: ROW, path: Path) -> None:
         sums[row["line_id"]] += Decimal(row["amount"])
     assert sums == {row["line_id"]: Decimal(row["line_amount"]) for row in charges}
     assert [check for check in got["checks"] if not check["holds"]] == []
+
+
+def _compare_focus(got: Path, want: Path) -> None:
+    wanted = list(csv.DictReader(want.read_text().splitlines()))
+    rows = csv.DictReader(got.read_text().splitlines())
+    found = [{name: row[name] for name in wanted[0]} for row in rows]
+    assert sorted(found, key=str) == sorted(wanted, key=str)
 
 
 def _compare_figures(got: ROW, want: ROW) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import sqlite3
+import zipfile
 from collections.abc import Mapping
 from contextlib import closing
 from pathlib import Path
@@ -53,6 +54,9 @@ def make_books(books: Path, before: tuple[tuple[str, ...], ...]) -> Path:
     for name, text in texts.items():
         (books / name).parent.mkdir(parents=True, exist_ok=True)
         (books / name).write_text(text, encoding="utf-8")
+    with zipfile.ZipFile(books / "usage" / "two.zip", "w") as archive:
+        archive.writestr(zipfile.ZipInfo("a.csv"), HEADER + rows[1].replace("support-1,", "zipped-1,"))
+        archive.writestr(zipfile.ZipInfo("b/b.csv"), HEADER + rows[3].replace("support-2,", "zipped-2,"))
     for words in before:
         finledger(*words, "--books", books)
     return books

@@ -27,7 +27,7 @@ def staged(
 def loaded(
     store: Store, folder: Path, *files: StagedFile, stored: list[Part] | None = None
 ) -> tuple[list[tuple[int, ...]], list[Part]]:
-    published = store.publish(files, stored or [], folder / "publish")
+    published = store.publish(files, stored or [], folder / "publish").files
     return [(f.read, f.accepted, f.duplicate, f.aggregate, f.rejected) for f, _ in published], [
         p for _, ps in published for p in ps
     ]

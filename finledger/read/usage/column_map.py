@@ -25,11 +25,13 @@ from finledger.read.header import Header
 from finledger.read.map_text import MapText
 from finledger.read.opened import Opened, open_export
 from finledger.read.row_hash import row_hash
-from finledger.read.usage.native import tag_list
+from finledger.read.tags import tag_list
 from finledger.read.yaml_lines import load
 
 TITLE = "any table, by a column map (--map)"
 NEEDS: tuple[str, ...] = ()
+GRAIN = "request"
+M5 = "as the map says (`input_includes_cached`)."
 FORMATS = ("csv", "jsonl", "parquet", "xlsx")
 _TOP = ("format", "sheet", "input_includes_cached", "nulls", "columns")
 _WORDS = ("column", "value", "prefix", "lookup", "divide", "unix", "origin", "pattern", "row_hash")
@@ -85,7 +87,11 @@ def layout(header: Header, shown_as: str, map_file: Path | None = None) -> Outco
     if found.problems:
         return Outcome(None, tuple(found.problems))
     includes = found.words.get("input_includes_cached") == "true"
-    return Outcome(Layout(tuple(fields), nulls, hashed, input_includes_cached=includes))
+    return Outcome(
+        Layout(
+            tuple(fields), nulls, hashed, input_includes=("cached_input_tokens", "cache_write_tokens") if includes else ()
+        )
+    )
 
 
 # ── the map itself ──────────────────────────────────────────────────────────────────────────────────────────────────────

@@ -1,55 +1,48 @@
 """FOCUS cost and usage, 1.0 to 1.4, CSV or Parquet: a provider's bill, charged at cost (rule C9).
 
 FOCUS rows have no id: it is the hash of the row's content and its ordinal among identical rows of the file, so that the
-file again is no news and identical rows inside it all count. The month is that of the charge period's start.
+file again is no news and identical rows inside it all count. The month is that of the charge period's start. Costs are in
+the billing currency: amounts in a pricing currency of tokens or credits are left alone, and a prepaid pack costs at its use,
+by EffectiveCost. Of a cost that was split, the resource is the one that it was split to, and its tags stand beside the tags.
+LiteLLM's FOCUS export has six decimals a row, so that what is below a millionth is lost: load its spend logs instead.
 """
 
 from __future__ import annotations
 
-from pathlib import Path
-
-from finledger.core.problem import Outcome
-from finledger.read.columns import Field, Layout
-from finledger.read.header import Header
-from finledger.read.row_hash import row_hash
-from finledger.read.usage.native import tag_list
-
-TITLE = "FOCUS cost and usage 1.0 to 1.4 (CSV, Parquet)"
-NEEDS = ("BilledCost", "EffectiveCost", "BillingCurrency", "ChargePeriodStart", "ChargeCategory")
-_COLUMNS = {
-    "ts": ("ChargePeriodStart",),
-    "billed_cost": ("BilledCost",),
-    "effective_cost": ("EffectiveCost",),
-    "billed_currency": ("BillingCurrency",),
-    "provider": ("ServiceProviderName", "ProviderName"),
-    "account": ("BillingAccountId",),
-    "sub_account_id": ("SubAccountId",),
-    "sub_account_name": ("SubAccountName",),
-    "service": ("ServiceName",),
-    "sku": ("SkuId", "SkuMeter"),
-    "resource": ("ResourceId", "ResourceName"),
-    "region": ("RegionId", "RegionName"),
-    "charge_category": ("ChargeCategory",),
-    "charge_class": ("ChargeClass",),
-    "tag": ("Tags",),
-}
-_EMPTY = ("NULL", "null")
+from finledger.read.documents import Places
+from finledger.read.tags import tag_list
+from finledger.read.usage._declared import Column, Reader, sql
 
 
-def layout(header: Header, shown_as: str, map_file: Path | None = None) -> Outcome[Layout | None]:
-    """The first of the named columns that is not empty in the row; a column that the version lacks is empty."""
-    fields = []
-    for name, columns in _COLUMNS.items():
-        present = [column for column in columns if header.has(column)]
-        if not present:
-            continue
-        texts = [_emptied(header.ref(column)) for column in present]
-        text = texts[0] if len(texts) == 1 else f"coalesce({', '.join(texts)})"
-        fields.append(Field(name, tag_list(text) if name == "tag" else text, present[0]))
-    return Outcome(Layout(tuple(fields), _EMPTY, row_hash(header, _EMPTY)))
+def _tags() -> Column:
+    """Tags; where the cost was split, with the tags of what it was split to."""
+    lists = ", ".join(f"CAST(CAST({tag_list(each)} AS JSON) AS VARCHAR[])" for each in ("@0", "@1"))
+    both = f"CAST(to_json(list_sort(list_distinct(list_concat({lists})))) AS VARCHAR)"
+    text = f"CASE WHEN coalesce(@1, '{{}}') = '{{}}' THEN @0 WHEN @0 IS NULL THEN @1 ELSE {both} END"
+    return sql(text.replace("{", "{{").replace("}", "}}").replace("@0", "{0}").replace("@1", "{1}"), "Tags", "AllocatedTags")
 
 
-def _emptied(text: str) -> str:
-    for word in ("", *_EMPTY):
-        text = f"nullif({text}, '{word}')"
-    return text
+READER = Reader(
+    title="FOCUS cost and usage 1.0 to 1.4 (CSV, Parquet)",
+    grain="cost",
+    needs=("BilledCost", "EffectiveCost", "BillingCurrency", "ChargePeriodStart", "ChargeCategory"),
+    places=Places(("", "data[]")),
+    columns={
+        "ts": "ChargePeriodStart",
+        "billed_cost": "BilledCost",
+        "effective_cost": "EffectiveCost",
+        "billed_currency": "BillingCurrency",
+        "provider": "ServiceProviderName|ProviderName",
+        "account": "BillingAccountId",
+        "sub_account_id": "SubAccountId",
+        "sub_account_name": "SubAccountName",
+        "service": "ServiceName",
+        "sku": "SkuId|SkuMeter",
+        "resource": "AllocatedResourceId|AllocatedResourceName|ResourceId|ResourceName",
+        "region": "RegionId|RegionName",
+        "charge_category": "ChargeCategory",
+        "charge_class": "ChargeClass",
+        "tag": _tags(),
+    },
+    m5="no tokens: the rows are money.",
+)

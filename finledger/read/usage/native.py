@@ -8,9 +8,12 @@ from finledger.core import usage
 from finledger.core.problem import Outcome, Problem, SourceRef
 from finledger.read.columns import Field, Layout
 from finledger.read.header import Header
+from finledger.read.tags import tag_list
 
 TITLE = "finledger's own usage rows (CSV, JSON lines, Parquet)"
 NEEDS = ("usage_id", "ts")
+GRAIN = "request"
+M5 = "the buckets are ours: input is uncached, output includes reasoning."
 _KINDS = {column.name: column.kind for column in usage.NATIVE} | dict.fromkeys(usage.LABELS, "text")
 _IGNORED = ("source_ref",)
 
@@ -54,22 +57,6 @@ def unfit(header: Header, name: str, kind: str, shown_as: str) -> list[Problem]:
     message = f"column {name!r} is {found}, which cannot be read as a {kind}"
     remedy = "write it as text, or as a whole number, decimal or timestamp as its kind needs"
     return [Problem("unfit-type", message, SourceRef(shown_as, None, name), remedy=remedy)]
-
-
-def tag_list(text: str) -> str:
-    """Tags as a JSON list of text: a list stays one, an object becomes key=value, anything else a list of one.
-
-    An object that names a key twice is no mapping: it stays as it is written, a list of one.
-    """
-    return (
-        f"CASE WHEN nullif({text}, '') IS NULL THEN NULL "
-        f"WHEN json_valid({text}) AND json_type({text}) = 'ARRAY' "
-        f"THEN CAST(to_json(CAST(CAST({text} AS JSON) AS VARCHAR[])) AS VARCHAR) "
-        f"WHEN json_valid({text}) AND json_type({text}) = 'OBJECT' THEN CAST(coalesce(TRY(to_json(list_sort(list_transform("
-        f"map_entries(CAST(CAST({text} AS JSON) AS MAP(VARCHAR, VARCHAR))), "
-        f"lambda entry: entry.key || '=' || coalesce(entry.value, ''))))), to_json([{text}])) AS VARCHAR) "
-        f"ELSE CAST(to_json([{text}]) AS VARCHAR) END"
-    )
 
 
 def _nearest(name: str) -> str:

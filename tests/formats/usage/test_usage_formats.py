@@ -43,7 +43,7 @@ PACKED = [case for case in CASES if not case.startswith("column_map/") and not l
 @pytest.mark.parametrize("name", formats())
 def test_contract__every_format_has_cases(name: str) -> None:
     assert [case for case in CASES if case.startswith(f"{name}/")], f"write tests/formats/usage/{name}/CASE/expected.json"
-    assert formats()[name].TITLE
+    assert formats()[name].title
 
 
 @pytest.mark.parametrize("case", CASES)

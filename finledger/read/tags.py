@@ -1,0 +1,33 @@
+"""Tags in all the shapes that exports write them in, as the JSON list of texts that the store keeps."""
+
+from __future__ import annotations
+
+import re
+
+
+def tag_list(text: str) -> str:
+    """Tags as a JSON list of text: a list stays one, an object becomes key=value, anything else a list of one.
+
+    A list of {key, value} is an object; so are Azure's `"k": "v"` without braces. An object that names a key twice is no
+    mapping: it stays as it is written, a list of one.
+    """
+    braced = "CASE WHEN starts_with(t, '\"') AND json_valid('{' || t || '}') THEN '{' || t || '}' ELSE t END"
+    pairs = (
+        "to_json(list_sort(list_transform(map_entries(CAST(CAST(b AS JSON) AS MAP(VARCHAR, VARCHAR))), "
+        "lambda entry: entry.key || '=' || coalesce(entry.value, ''))))"
+    )
+    listed = (
+        "to_json(list_sort(list_transform(CAST(CAST(b AS JSON) AS JSON[]), "
+        "lambda entry: coalesce(entry->>'key', '') || '=' || coalesce(entry->>'value', ''))))"
+    )
+    named = (
+        "CASE WHEN nullif(b, '') IS NULL THEN NULL WHEN NOT regexp_matches(b, '^\\s*[\\[{]') THEN CAST(to_json([b]) AS VARCHAR) "
+        "WHEN NOT json_valid(b) THEN CAST(to_json([b]) AS VARCHAR) "
+        f"WHEN regexp_matches(b, '^\\s*[{{]') THEN CAST(coalesce(TRY({pairs}), to_json([b])) AS VARCHAR) "
+        "WHEN json_type(b, '$[0]') = 'OBJECT' AND json_exists(b, '$[0].key') THEN "
+        f"CAST({listed} AS VARCHAR) "
+        "ELSE CAST(to_json(CAST(CAST(b AS JSON) AS VARCHAR[])) AS VARCHAR) END"
+    )
+    # a lambda of one value names it once: the text may be a long expression, and it is looked at many times
+    found = f"list_transform([{text}], lambda t: list_transform([{braced}], lambda b: {named})[1])[1]"
+    return f"CASE WHEN {text} IS NOT NULL THEN {found} END" if re.fullmatch(r"\w+", text) else found

@@ -1,0 +1,157 @@
+"""Samples of metrics as a table: out of an answer of Prometheus' HTTP API, or of scrapes in its text form with their times.
+
+    {"status": …, "data": {"resultType": "matrix", "result": [{"metric": {label: …}, "values": [[1720000000, "73"], …]}, …]}}
+    DCGM_FI_DEV_GPU_UTIL{gpu="0",UUID="GPU-1",…} 73 1720000000000
+
+An answer is streamed (ijson) into a line for each series, scrapes are read by DuckDB as lines; what each label says is worked
+out once a series. The table lies in the workspace as Parquet, a row for each sample, in the order of the file.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import Any, BinaryIO
+
+import duckdb
+
+from finledger.core.problem import Problem, SourceRef
+from finledger.core.records import is_metrics
+from finledger.read.columns import literal
+from finledger.read.documents import Watched, bad_json
+from finledger.read.opened import Opened, last_line, text_lines
+
+_HEAD = 1 << 16
+_AT_ONCE = 10_000  # samples a line: a line of them is read as one value
+_LINE = 8 << 20
+WRITTEN = "FORMAT parquet, COMPRESSION uncompressed, PRESERVE_ORDER true"
+_ANSWER = re.compile(rb'"resultType"\s*:\s*"(?:matrix|vector)"')
+_LABEL = r'([A-Za-z_][A-Za-z0-9_]*)\s*=\s*("(?:[^"\\]|\\.)*")'
+
+
+def is_answer(head: bytes) -> bool:
+    """Whether a text begins as an answer to a query of series does, or a list of answers."""
+    return head.lstrip(b"\xef\xbb\xbf \t\r\n")[:1] in (b"{", b"[") and _ANSWER.search(head) is not None
+
+
+def samples(
+    opened: Opened, shown_as: str, connection: duckdb.DuckDBPyConnection, workspace: Path, metrics: Iterable[str]
+) -> Path | Problem | None:
+    """A Parquet file of `record`, `labels`, `metric`, `time`, `value`, all but the first as text; None: no file of samples.
+
+    Of scrapes only the named metrics are taken, and lines that are no sample, with nothing but a value; of an answer, all.
+    """
+    with opened.path.open("rb") as stream:
+        head = stream.read(_HEAD)
+    target = workspace / f"{opened.sha256[:16]}.samples.parquet"
+    if is_answer(head):
+        series = workspace / f"{opened.sha256[:16]}.series.jsonl"
+        wrong = _series_lines(opened.path, series, shown_as)
+        if wrong is not None:
+            return wrong
+        query = _of_series(series)
+    elif is_metrics(next((line for line in text_lines(opened.path) if line.strip()), "")):
+        if not opened.ended:
+            return _cut_off(opened, shown_as)
+        query = _of_scrapes(opened.path, metrics)
+    else:
+        return None
+    connection.execute(f"COPY ({query}) TO {literal(str(target))} ({WRITTEN})")
+    return target
+
+
+def _series_lines(path: Path, target: Path, shown_as: str) -> Problem | None:
+    """A line for each series, or piece of one: its labels, times and values."""
+    import ijson
+
+    try:
+        with path.open("rb") as stream, target.open("w", encoding="utf-8", newline="\n") as out:
+            for series in _series(stream):
+                said = series.get("metric") if isinstance(series, dict) else None
+                labels = json.dumps(said if isinstance(said, dict) else {}, ensure_ascii=False, default=str)
+                pairs = _pairs(series)
+                for start in range(0, len(pairs), _AT_ONCE):
+                    piece = pairs[start : start + _AT_ONCE]
+                    times = [str(pair[0]) for pair in piece]
+                    values = [pair[1] if isinstance(pair[1], str) else str(pair[1]) for pair in piece]
+                    out.write(json.dumps({"labels": labels, "times": times, "values": values}) + "\n")
+    except (ijson.JSONError, RecursionError, ValueError, ArithmeticError) as wrong:
+        return bad_json(str(wrong).splitlines()[0][:120], shown_as)
+    return None
+
+
+def _series(stream: BinaryIO) -> Iterator[Any]:
+    import ijson
+
+    start = stream.read(_HEAD).lstrip(b"\xef\xbb\xbf \t\r\n")[:1]
+    stream.seek(0)
+    if stream.read(3) != b"\xef\xbb\xbf":
+        stream.seek(0)
+    prefix = "item.data.result.item" if start == b"[" else "data.result.item"
+    yield from ijson.items(Watched(stream), prefix, multiple_values=True)
+
+
+def _pairs(series: Any) -> list[Any]:
+    """Time and value of each sample; of what is none, nothing and what stands there."""
+    found = series.get("values", [series["value"]] if "value" in series else []) if isinstance(series, dict) else [series]
+    listed = found if isinstance(found, list) else [found]
+    return [
+        pair if isinstance(pair, list) and len(pair) == 2 and not isinstance(pair[1], list | dict) else ("", str(pair)[:200])
+        for pair in listed
+    ]
+
+
+def _of_series(path: Path) -> str:
+    columns = "{'labels': 'VARCHAR', 'times': 'VARCHAR[]', 'values': 'VARCHAR[]'}"
+    lines = (
+        f"read_json({literal(str(path))}, format = 'newline_delimited', columns = {columns}, maximum_object_size = {_LINE})"
+    )
+    return (
+        "SELECT row_number() OVER () AS record, labels, json_extract_string(labels, '$.__name__') AS metric, "
+        f"nullif(time, '') AS time, value FROM (SELECT labels, unnest(times) AS time, unnest(\"values\") AS value FROM {lines})"
+    )
+
+
+def _of_scrapes(path: Path, metrics: Iterable[str]) -> str:
+    lines = (
+        f"read_csv({literal(str(path))}, auto_detect = false, header = false, delim = '{chr(30)}', quote = '', escape = '', "
+        f"compression = 'none', max_line_size = {_LINE}, columns = {{'line': 'VARCHAR'}})"
+    )
+    named = " OR ".join(f"starts_with(line, {literal(name)})" for name in metrics)
+    wanted = ", ".join(literal(name) for name in metrics)
+    # a line of another metric is looked at only to see that it is one
+    other = "regexp_full_match(line, '[A-Za-z_:][A-Za-z0-9_:]*([ \\t]*[{].*[}])?[ \\t]+[^ \\t].*')"
+    kept = f"CASE WHEN {named} THEN true WHEN line = '' OR starts_with(line, '#') THEN false ELSE NOT {other} END"
+    # labels stand between the first brace and the last: what they say is read once for each text
+    braces, first, last = "contains(line, '{')", "instr(line, '{')", "length(line) - instr(reverse(line), '}') + 1"
+    split = (
+        f"SELECT line, CASE WHEN {braces} THEN trim(left(line, {first} - 1)) ELSE split_part(line, ' ', 1) END AS metric, "
+        f"CASE WHEN {braces} THEN substr(line, {first} + 1, {last} - {first} - 1) ELSE '' END AS labels, "
+        f"regexp_extract(substr(line, CASE WHEN {braces} THEN {last} + 1 ELSE instr(line, ' ') END), "
+        "'^[ \\t]+([^ \\t]+)(?:[ \\t]+([^ \\t]+))?$', ['value', 'time']) AS tail "
+        f"FROM (SELECT rtrim(trim(line), chr(13)) AS line FROM {lines}) WHERE {kept}"
+    )
+    whole = f"metric IN ({wanted}) AND tail.value <> ''"
+    longer = "regexp_full_match(metric, '[A-Za-z_:][A-Za-z0-9_:]*') AND tail.value <> ''"  # another metric of a longer name
+    return (
+        f"SELECT row_number() OVER () AS record, CASE WHEN {whole} THEN labels END AS labels, "
+        f"CASE WHEN {whole} THEN metric END AS metric, CASE WHEN {whole} THEN nullif(tail.time, '') END AS time, "
+        f"CASE WHEN {whole} THEN tail.value ELSE left(line, 200) END AS value FROM ({split}) WHERE ({whole}) OR NOT ({longer})"
+    )
+
+
+def labels_as_json(text: str) -> str:
+    """SQL: the labels of a series as JSON, which those of a scrape are not yet; NULL where they are no labels."""
+    tidy = f"rtrim(trim({text}), ',')"
+    quoted = f"'{{' || regexp_replace({tidy}, {literal(_LABEL)}, '\"\\1\":\\2', 'g') || '}}'"
+    written = f"CASE WHEN starts_with({text}, '{{') THEN {text} ELSE {quoted} END"
+    return f"list_transform([{written}], lambda each: CASE WHEN json_valid(each) THEN each END)[1]"
+
+
+def _cut_off(opened: Opened, shown_as: str) -> Problem:
+    excerpt = last_line(opened.path).decode("utf-8", "replace")[:160]
+    message = "the file ends in the middle of a sample: its last line has no end"
+    remedy = "fetch the export again: it was cut off on its way; nothing of it was taken"
+    return Problem("truncated-file", message, SourceRef(shown_as, opened.lines or None), excerpt, remedy)

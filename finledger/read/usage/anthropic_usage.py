@@ -1,0 +1,40 @@
+"""Anthropic's usage API: pages of /usage_report/messages, one file or many (JSON, JSON lines).
+
+It counts no requests, so that actions with a published price cannot be charged from it: price its actions `metered`.
+"""
+
+from __future__ import annotations
+
+from finledger.read.documents import Places
+from finledger.read.usage._declared import Reader, added, fixed
+
+_START, _END = "data.starting_at|starting_at", "data.ending_at|ending_at"
+READER = Reader(
+    title="Anthropic usage API, pages of buckets (JSON, JSON lines)",
+    grain="report",
+    needs=(_START, "uncached_input_tokens", "output_tokens"),
+    places=Places(("data[].results[]", "results[]")),
+    key=(
+        _START, _END, "api_key_id", "workspace_id", "account_id", "service_account_id", "model", "service_tier",
+        "context_window", "inference_geo", "speed",
+    ),
+    columns={
+        "ts": _START,
+        "provider": fixed("anthropic"),
+        "call_type": fixed("messages"),
+        "model": "model",
+        "requests": fixed("0"),
+        "input_tokens": "uncached_input_tokens",
+        "cached_input_tokens": "cache_read_input_tokens",
+        "cache_write_tokens": added(
+            "cache_creation.ephemeral_5m_input_tokens", "cache_creation.ephemeral_1h_input_tokens"
+        ),
+        "output_tokens": "output_tokens",
+        "workspace": "workspace_id",
+        "api_key": "api_key_id",
+        "user": "account_id|service_account_id",
+        "service_tier": "service_tier",
+        "region": "inference_geo",
+    },
+    m5="input, cache reads and cache writes stand apart; both lifetimes of a cache write are one bucket; thinking is in the output.",
+)  # fmt: skip

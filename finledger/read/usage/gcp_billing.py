@@ -1,0 +1,170 @@
+"""Google Cloud's billing export from BigQuery, standard or detailed: JSON lines or list, Parquet, or a flat CSV.
+
+Billed is `cost`, before credits, as a row of the invoice has it; effective is what is left with them: `cost` + the sum of
+`credits[].amount`. Taxes, adjustments and rounding are rows of their own. Columns of a flat table are written with points or
+underscores (`sku.description`, `sku_description`), lists in them as JSON. Gemini's tokens are taken from SKUs of text whose unit
+is a count or a block of tokens; those of Gemini 1 counted characters.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from finledger.read.columns import Field, decimal_sql
+from finledger.read.exact_json import exact_line
+from finledger.read.usage._bill import NO_COST, in_template, needed, plus_list, utc
+from finledger.read.usage._declared import Column, Reader, blocks, fixed, sql
+from finledger.read.usage._texts import Texts
+
+
+def _row(body: str, *names: str, **more: str) -> Column:
+    """A column from several: «0», «1», … in `body` are their texts, each of which is worked out once a row."""
+    named = ", ".join(f"t{number} := {{{number}}}" for number in range(len(names)))
+    for number in range(len(names)):
+        body = body.replace(f"«{number}»", f"row.t{number}")
+    found = f"list_transform([struct_pack({named})], lambda row: {in_template(body)})[1]"
+    return Column(names, found, **more)
+
+
+def _items(text: str) -> str:
+    """SQL: the items of a JSON list as text; NULL of anything else, also of what is no JSON."""
+    items = "CAST(json_extract_string(t, '$[*]') AS VARCHAR[])"
+    is_list = "CASE WHEN json_valid(t) THEN json_type(t) = 'ARRAY' ELSE false END"
+    return f"list_transform([{text}], lambda t: CASE WHEN {is_list} THEN {items} END)[1]"
+
+
+_LISTED = _items(f"list_transform([«0»], lambda line: {exact_line('line')})[1]")
+_AMOUNT = "coalesce(CASE WHEN json_valid(credit) THEN credit->>'$.amount' END, 'a credit without amount')"
+_AMOUNTS = f"coalesce(list_transform({_LISTED}, lambda credit: {_AMOUNT}), ['credits that are no list'])"
+_CREDITS = f"CASE WHEN «0» IS NULL THEN [«2»] ELSE {_AMOUNTS} END"
+_SUM = f"list_transform([list_concat([«1»], {_CREDITS})], lambda amounts: {plus_list('amounts')})[1]"
+# what is no amount is said of the cost alone
+_EFFECTIVE = (
+    f"CASE WHEN {decimal_sql('«1»')} IS NULL THEN NULL "
+    f"WHEN coalesce(«0», '[]') = '[]' AND «2» IS NULL THEN «1» ELSE {_SUM} END"
+)
+
+# `Gemini 2.5 Flash GA Text Input - Predictions`, `Gemini 3 Flash Text Input Caching`, and of the Gemini API
+# `Generate content cached input token count gemini 2.5 flash short input text`. Another ending may be no count of tokens:
+# `Text Input Caching Storage` is token hours.
+_VERTEX = "^(gemini [2-9][0-9.]*(?: [a-z0-9.]+)*?)(?: ga)?(?: global)?(?: thinking)? text "
+_ENDING = "(?: [(](?:long|thinking on)[)])?(?: - (?:(?:batch|flex|priority) )?predictions)?$"
+_API = "^(?:batch )?generate[_ ]content (?:batch )?"
+_OF_API = (
+    " token count (gemini [0-9][0-9.]*(?: [a-z0-9.]+)*?)(?: (?:short|long))?(?: (?:in|out)put)? text(?: (?:batch|flex))?"
+)
+_TOKENS = {
+    "input_tokens": f"{_VERTEX}input{_ENDING}|{_API}input{_OF_API}$",
+    "cached_input_tokens": f"{_VERTEX}input caching{_ENDING}|{_API}cached input{_OF_API}$|{_API}input{_OF_API} caching$",
+    "output_tokens": f"{_VERTEX}output{_ENDING}|{_API}output{_OF_API}$",
+}
+_SKU, _TYPE = "sku.description", "cost_type"
+
+
+def _is(*buckets: str, sku: str = "«0»", kind: str = "«1»") -> str:
+    """SQL: whether the row is of a SKU of one of the buckets, and of use, not an adjustment of it."""
+    patterns = "|".join(_TOKENS[bucket] for bucket in buckets)
+    return f"coalesce({kind}, 'regular') = 'regular' AND regexp_matches(lower({sku}), '{patterns}')"
+
+
+def _tokens(bucket: str) -> Column:
+    """The amount used, or that in pricing units, whichever of the two is in a count or in blocks of tokens."""
+    cases = []
+    for amount, unit in ((0, 1), (2, 3)):
+        counted = blocks("", "").template.replace("{1}", f"«{unit}»").replace("{0}", f"«{amount}»")
+        cases.append(f"WHEN regexp_full_match(lower(«{unit}»), 'counts?|tokens?') THEN «{amount}»")
+        cases.append(f"WHEN regexp_full_match(lower(«{unit}»), '10* ?[kmb]?( ?(counts?|tokens?))?') THEN {counted}")
+    names = ("usage.amount", "usage.unit", "usage.amount_in_pricing_units", "usage.pricing_unit", _SKU, _TYPE)
+    return _row(f"CASE WHEN {_is(bucket, sku='«4»', kind='«5»')} THEN CASE {' '.join(cases)} END END", *names)
+
+
+def _of_sku(found: str) -> Column:
+    return _row(f"CASE WHEN {_is(*_TOKENS)} THEN {found} END", _SKU, _TYPE)
+
+
+def _model() -> Column:
+    """As the SKU writes it, in lower case with hyphens: gemini-2.5-flash."""
+    found = [
+        f"nullif(regexp_extract(lower(«0»), '{each}', 1), '')"
+        for each in (f"{_VERTEX}(?:in|out)put", f"{_OF_API}( caching)?$")
+    ]
+    return _of_sku(f"replace(coalesce({', '.join(found)}), ' ', '-')")
+
+
+def _labelled(key: str) -> Column:
+    """The value of a key among the labels."""
+    is_key = f"CASE WHEN json_valid(label) THEN coalesce((label->>'$.key') = '{key}', false) ELSE false END"
+    found = f"list_filter({_items('«0»')}, lambda label: {is_key})"
+    return _row(f"CASE WHEN contains(«0», '\"{key}\"') THEN {found}[1]->>'$.value' END", "labels")
+
+
+def _tags(texts: Texts) -> str:
+    """SQL of the labels of the resource, the system and the project, the organisation's tags, and the invoice's month, as a list."""
+    keys, values = (f"CAST(json_extract_string(t, '$[*].{name}') AS VARCHAR[])" for name in ("key", "value"))
+    pairs = f"list_transform(list_zip({keys}, {values}), lambda each: each[1] || '=' || coalesce(each[2], ''))"
+    # what is no list of keys and values stays as it is written
+    are_pairs = f"json_type(t) = 'ARRAY' AND len({keys}) = json_array_length(t) AND len({values}) = json_array_length(t)"
+    listed = (
+        f"CASE WHEN t IS NULL OR t = '[]' THEN [] WHEN NOT json_valid(t) THEN [t] WHEN {are_pairs} THEN {pairs} ELSE [t] END"
+    )
+    found = ", ".join(texts.of(name) for name in ("labels", "system_labels", "project.labels", "tags"))
+    month = f"[['invoice.month=' || {texts.of('invoice.month')}]]"
+    every = f"flatten(list_transform([{found}], lambda t: {listed}) || {month})"
+    kept = f"list_sort(list_filter({every}, lambda each: each IS NOT NULL))"
+    return f"nullif(CAST(to_json({kept}) AS VARCHAR), '[]')"
+
+
+class _Gcp(Reader):
+    """Tags lie in four columns, and are made one list at once: nearly all rows have some."""
+
+    def fields(self, texts: Texts) -> Iterator[Field]:
+        yield from Reader.fields(self, texts)
+        yield Field("tag", _tags(texts), "labels")
+
+
+_KINDS = (
+    "CASE lower({0}) WHEN 'regular' THEN 'Usage' WHEN 'tax' THEN 'Tax' "
+    "WHEN 'adjustment' THEN 'Adjustment' WHEN 'rounding_error' THEN 'Adjustment' ELSE {0} END"
+)
+
+READER = _Gcp(
+    title="Google Cloud billing export, standard or detailed (JSON lines, Parquet, CSV)",
+    grain="cost",
+    needs=(
+        "cost",
+        "currency",
+        "usage_start_time",
+        "billing_account_id",
+        "sku.description|sku.id",
+        "invoice.month|cost_type",
+    ),
+    columns={
+        "ts": utc("usage_start_time"),
+        "provider": fixed("google"),
+        "model": _model(),
+        "requests": fixed("0"),
+        **{bucket: _tokens(bucket) for bucket in _TOKENS},
+        "billed_cost": needed("cost"),
+        "effective_cost": _row(_EFFECTIVE, "credits", "cost", "credits.amount", reason=NO_COST),
+        "billed_currency": "currency",
+        "account": "billing_account_id",
+        "sub_account_id": "project.id",
+        "sub_account_name": "project.name",
+        "project": "project.id",
+        "service": "service.description|service.id",
+        "sku": "sku.description|sku.id",
+        "resource": "resource.global_name|resource.name",
+        "region": "location.region|location.location",
+        "namespace": _labelled("k8s-namespace"),
+        "cluster": _labelled("goog-k8s-cluster-name"),
+        "charge_category": sql(_KINDS, _TYPE),
+        "charge_class": sql(
+            "coalesce({0}, CASE WHEN {1} = 'rounding_error' THEN {1} END)",
+            "adjustment_info.type|adjustment_info.mode",
+            _TYPE,
+        ),
+        "service_tier": _of_sku("nullif(regexp_extract(lower(«0»), '[( ](batch|flex|priority|long)[) ]', 1), '')"),
+    },
+    m5="Gemini's SKUs of text are rows of their own: input without the cache, cached input, output with its thinking, as metered; "
+    "any other SKU gives a cost and no tokens.",
+)

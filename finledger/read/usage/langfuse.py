@@ -1,0 +1,116 @@
+"""Langfuse observations: the API's answer or lines (JSON), the blob storage export (CSV, JSON lines, Parquet).
+
+Every observation is kept, as a trace's root may be one that is no call; only generations and embeddings count as requests.
+The keys of `usageDetails` are the sender's own: one that speaks of input is input, unless it speaks of the cache. Usage with
+nothing but a total is refused, because nobody can say what it was. The cost is Langfuse's own estimate, or the sender's, in USD.
+"""
+
+from __future__ import annotations
+
+from finledger.read.documents import Places
+from finledger.read.usage._declared import Column, Reader, fixed, sql
+from finledger.read.usage._in_utc import in_utc
+
+# ClickHouse writes a map in CSV with single quotes
+_MAP = "CASE WHEN json_valid(@) THEN @ WHEN json_valid(replace(@, '''', '\"')) THEN replace(@, '''', '\"') END"
+_READ = "(contains(KEY, 'cache_read') OR contains(KEY, 'cached'))"
+_WRITE = "(contains(KEY, 'cache_creation') OR contains(KEY, 'cache_write'))"
+_REASONING = "contains(KEY, 'reasoning')"
+_INPUT = f"((contains(KEY, 'input') OR contains(KEY, 'prompt')) AND NOT {_READ} AND NOT {_WRITE})"
+_OUTPUT = f"((contains(KEY, 'output') OR contains(KEY, 'completion')) AND NOT {_REASONING})"
+_TOTAL = "KEY IN ('total', 'total_tokens')"
+
+
+_BUCKETS = {
+    "@input": _INPUT,
+    "@read": _READ,
+    "@write": _WRITE,
+    "@output": _OUTPUT,
+    "@reasoning": _REASONING,
+    "@total": _TOTAL,
+}
+
+
+def _in_template(text: str) -> str:
+    return text.replace("{", "{{").replace("}", "}}").replace("@", "{0}")
+
+
+def _entries() -> Column:
+    """The counts of the usage map with their keys in lower case, empty ones left out; NULL where it is no map."""
+    entries = f"TRY(map_entries(CAST(CAST({_MAP} AS JSON) AS MAP(VARCHAR, VARCHAR))))"
+    return sql(_in_template(f"list_filter({entries}, lambda e: e.value IS NOT NULL)"), "usageDetails")
+
+
+def _values(condition: str) -> Column:
+    """The counts whose key is meant."""
+    chosen = condition.replace("KEY", "lower(e.key)")
+    return sql(f"list_transform(list_filter({{0}}, lambda e: {chosen}), lambda e: e.value)", "@entries")
+
+
+_SUM = (
+    "CASE len({0}) WHEN 0 THEN NULL WHEN 1 THEN {0}[1] ELSE CASE "
+    "WHEN len(list_filter({0}, lambda v: NOT regexp_full_match(v, '[0-9]{{1,17}}'))) = 0 "
+    "THEN CAST(list_sum(list_transform({0}, lambda v: TRY_CAST(v AS BIGINT))) AS VARCHAR) ELSE array_to_string({0}, ' + ') END END"
+)
+
+
+def _sum(bucket: str) -> Column:
+    """The sum of those counts; where one is no whole number, a text that is none either."""
+    return sql(_SUM, bucket)
+
+
+def _input() -> Column:
+    known = [name for name in _BUCKETS if name != "@total"]
+    nothing = " AND ".join(f"len({{{index}}}) = 0" for index, _ in enumerate(known))
+    alone = "list_filter({5}, lambda v: v <> '0')"
+    return sql(
+        "CASE WHEN {6} IS NOT NULL AND {7} IS NULL THEN {6} "
+        f"WHEN {nothing} AND len({alone}) > 0 THEN {alone}[1] || ' in total only' ELSE {_SUM} END",
+        *known, "@total", "usageDetails", "@entries",
+    )  # fmt: skip
+
+
+def _cost() -> Column:
+    costs = _MAP.replace("{", "{{").replace("}", "}}").replace("@", "{1}")
+    return sql(f"coalesce({{0}}, json_extract_string({costs}, '$.total'))", "totalCost|calculatedTotalCost", "costDetails")
+
+
+READER = Reader(
+    title="Langfuse observations (JSON, JSON lines, CSV, Parquet)",
+    grain="request",
+    needs=("id", "traceId", "type", "startTime", "usageDetails"),
+    places=Places(("", "data[]")),
+    steps={"@entries": _entries(), **{name: _values(condition) for name, condition in _BUCKETS.items()}},
+    columns={
+        "usage_id": "id",
+        "request_id": "id",
+        "ts": in_utc("startTime"),
+        "model": "model|providedModelName",
+        "requests": sql("CASE WHEN upper({0}) IN ('GENERATION', 'EMBEDDING') THEN '1' ELSE '0' END", "type"),
+        "input_tokens": _input(),
+        "cached_input_tokens": _sum("@read"),
+        "cache_write_tokens": _sum("@write"),
+        "output_tokens": _sum("@output"),
+        "reasoning_tokens": _sum("@reasoning"),
+        "status": sql("CASE WHEN upper({0}) = 'ERROR' THEN 'error' WHEN {0} IS NOT NULL THEN 'success' END", "level"),
+        "environment": "environment",
+        "user": "userId",
+        "prompt_id": "promptId|promptName",
+        "trace_id": "traceId",
+        "span_id": "id",
+        "parent_span_id": "parentObservationId",
+        "billed_cost": _cost(),
+        "effective_cost": _cost(),
+        "billed_currency": fixed("USD"),
+        "call_type": "type",
+        "route": "traceName|name",
+        "project": "projectId",
+        "agent": sql("CASE WHEN upper({0}) = 'AGENT' THEN {1} END", "type", "name"),
+        "service_tier": "usagePricingTierName",
+        "tag": "tags",
+    },
+    reasoning="beside",
+    total=_sum("@total"),
+    m5="the keys of usageDetails do not overlap: cached, written and reasoning tokens stand beside input and output; where "
+    "the sender's own total is less than the keys together, it counted them twice, and the row is refused.",
+)

@@ -1,0 +1,259 @@
+"""Logs of the providers' own answers: one JSON object a line, a list, or one document, with the answer's usage block in it.
+
+Known are OpenAI's two (and Azure, Groq, Mistral, DeepSeek, Writer, Together, which write the first), Anthropic, Gemini, Bedrock
+(Converse and the answers and headers of invoke), Cohere's billed units, and Voyage's total. The block lies in the record, or in
+its `response`, `body` or `response.body`. A streamed answer may hold several blocks: they are running totals, so a later one
+replaces the fields it has, and none is added. Cohere bills `billed_units`; its `tokens` are not counted.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+from collections.abc import Iterator, Mapping
+from email.utils import parsedate_to_datetime
+from typing import Any
+from urllib.parse import unquote, urlsplit
+
+from finledger.read.documents import Places
+from finledger.read.usage._declared import Reader, fixed, unix
+
+Json = Any
+_HOSTS = {
+    "openai.azure.com": "azure", "api.openai.com": "openai", "api.anthropic.com": "anthropic", "googleapis.com": "gemini",
+    "api.cohere.com": "cohere", "api.cohere.ai": "cohere", "api.mistral.ai": "mistral", "api.groq.com": "groq",
+    "api.deepseek.com": "deepseek", "api.writer.com": "writer", "api.voyageai.com": "voyage", "api.together.xyz": "together_ai",
+    "api.together.ai": "together_ai",
+}  # fmt: skip
+_FAMILIES = (
+    "billed_units",
+    "promptTokenCount",
+    "inputTokens",
+    "inputTokenCount",
+    "prompt_tokens",
+    "input_tokens",
+    "total_tokens",
+)
+_HOLDING = ("usage", "usageMetadata", "meta", "amazon-bedrock-invocationMetrics")
+_HTTP_DATE = re.compile(r"[A-Z][a-z]{2}, \d{1,2} [A-Z][a-z]{2} \d{4} \d{2}:\d{2}:\d{2} GMT")
+_HEADER = "x-amzn-bedrock-{}-token-count"
+
+
+def _flat(record: dict[str, Json]) -> Iterator[dict[str, Json]]:
+    """One row of an answer: who answered what, when, and its counts, the input with what was read from and written to a cache."""
+    bodies = [body for body in _bodies(record) if isinstance(body, Mapping)]
+    usage: dict[str, Json] = {}
+    for body in reversed(bodies):
+        usage |= _usage(body)
+    usage = usage or _headers(record)
+
+    def first(*names: str) -> Json:
+        return next((body[name] for name in names for body in bodies if body.get(name) not in (None, "")), None)
+
+    uri = str(first("uri", "url", "request_url") or "")
+    where = urlsplit(uri)
+    host = where.hostname or ""
+    bedrock = host.startswith("bedrock-runtime.")
+    known = next((name for end, name in _HOSTS.items() if host.endswith(end)), "bedrock" if bedrock else None)
+    family = next((name for name in _FAMILIES if name in usage), "")
+    in_uri = re.search(r"/models?/([^/:?]+)", where.path)
+    named = unquote(in_uri[1]) if in_uri else None
+    model = first("response_model", "model", "modelVersion", "request_model")
+    flat = {
+        "id": first("response_id", "responseId") or _own_id(bodies) or first("request_id", "requestId") or _hash(record),
+        "time": _time(first("timestamp", "created_at", "created", "createTime", "date", "time", "start_time")),
+        "model": (named or model) if bedrock else (model or named),
+        "provider": first("provider") or known or {"promptTokenCount": "gemini", "billed_units": "cohere"}.get(family),
+        "request_id": first("request_id", "requestId"),
+        "service_tier": first("service_tier") or usage.get("service_tier"),
+        "organization": first("openai_organization", "organization"),
+        "call_type": _call(where.path),
+        "region": host.split(".")[1] if bedrock else None,
+        "status": _status(first("status_code"), first("error")),
+        **{name: first(name) for name in ("team", "project", "api_key", "user")},
+    }  # fmt: skip
+    unread = _unreadable(bodies)
+    if family:
+        flat |= {"usage_block": family, **_counts(family, usage)} | ({"input": unread} if unread else {})
+    elif unread:
+        flat["input"] = unread
+    else:
+        flat["input"] = _unread(first("usage", "usageMetadata"))  # refused: a block of an unknown shape is not nothing
+    yield flat
+
+
+def _bodies(record: Mapping[str, Json]) -> Iterator[Json]:
+    yield record
+    for name in ("response", "body"):
+        inner = record.get(name)
+        yield inner
+        yield inner.get("body") if isinstance(inner, Mapping) else None
+
+
+def _own_id(bodies: list[Mapping[str, Json]]) -> Json:
+    """The innermost id: that of the answer, not that of the log's line."""
+    return next((body["id"] for body in reversed(bodies) if body.get("id")), None)
+
+
+def _usage(body: Mapping[str, Json]) -> dict[str, Json]:
+    """The usage block inside a body, or a list of blocks put together."""
+    found: dict[str, Json] = {}
+    for name in _HOLDING:
+        held = body.get(name)
+        for block in held if isinstance(held, list) else [held]:
+            if isinstance(block, Mapping):
+                inner = _usage(block)
+                counted = {key: value for key, value in block.items() if value is not None and key not in _HOLDING}
+                found |= inner or (counted if any(key in counted for key in (*_FAMILIES, "output_tokens")) else {})
+    if not found and isinstance(body.get("billed_units"), Mapping):
+        found = {"billed_units": body["billed_units"]}
+    return found
+
+
+def _unreadable(bodies: list[Mapping[str, Json]]) -> str | None:
+    """What stands in a usage's place, or among the blocks of an answer, and is no block."""
+    for value in (body.get(name) for body in bodies for name in ("usage", "usageMetadata")):
+        for block in value if isinstance(value, list) else [value]:
+            inner = block.get("usage") if isinstance(block, Mapping) and "usage" in block else block
+            if inner is not None and not isinstance(inner, Mapping):
+                return f"{str(inner)[:100]} (no usage block)"
+    return None
+
+
+def _unread(block: Json) -> str | None:
+    blocks = block if isinstance(block, list) else [block]
+    held = any(isinstance(each, Mapping) and any(value is not None for value in each.values()) for each in blocks)
+    return json.dumps(block, default=str)[:100] if held else None
+
+
+def _headers(record: Mapping[str, Json]) -> dict[str, Json]:
+    """What Bedrock says in an answer's headers."""
+    for name in ("amzn", "headers", "response_headers"):
+        headers = record.get(name)
+        if isinstance(headers, Mapping) and _HEADER.format("input") in headers:
+            parts = {"inputTokenCount": "input", "outputTokenCount": "output"}
+            parts |= {"cacheReadInputTokenCount": "cache-read-input", "cacheWriteInputTokenCount": "cache-write-input"}
+            return {key: headers.get(_HEADER.format(part)) for key, part in parts.items()}
+    return {}
+
+
+def _counts(family: str, usage: Mapping[str, Json]) -> dict[str, Json]:
+    def at(*paths: str) -> Json:
+        for path in paths:
+            value: Json = usage
+            for name in path.split("."):
+                if isinstance(value, Mapping | None):
+                    value = value.get(name) if value is not None else None
+                else:
+                    value = f"{value} without {name}"  # refused: where the details should be is something else
+            if value is not None:
+                return value
+        return None
+
+    if family == "billed_units":
+        return {"input": at("billed_units.input_tokens"), "output": at("billed_units.output_tokens")}
+    if family == "promptTokenCount":
+        thoughts, cached = at("thoughtsTokenCount"), at("cachedContentTokenCount")
+        asked = _plus(at("promptTokenCount"), at("toolUsePromptTokenCount"))
+        answered = _plus(at("candidatesTokenCount"), thoughts)
+        return {"input": asked, "cached": cached, "output": answered, "reasoning": thoughts, "total": at("totalTokenCount")}
+    if family in ("inputTokens", "inputTokenCount"):
+        read, written = (at(f"cache{way}InputTokens", f"cache{way}InputTokenCount") for way in ("Read", "Write"))
+        answered = at("outputTokens", "outputTokenCount")
+        return {"input": _plus(at(family), read, written), "cached": read, "written": written, "output": answered}
+    if family == "prompt_tokens":
+        return {
+            "input": at("prompt_tokens"),
+            "cached": at(
+                "prompt_tokens_details.cached_tokens", "prompt_token_details.cached_tokens", "prompt_cache_hit_tokens"
+            ),
+            "written": at("prompt_tokens_details.cache_creation_tokens", "prompt_tokens_details.cache_write_tokens"),
+            "output": at("completion_tokens"),
+            "reasoning": at("completion_tokens_details.reasoning_tokens"),
+            "total": at("total_tokens"),
+        }
+    if family == "total_tokens":
+        return {"input": at("total_tokens")}
+    if "input_tokens_details" in usage or "total_tokens" in usage:
+        cached, total = at("input_tokens_details.cached_tokens"), at("total_tokens")
+        reasoning = at("output_tokens_details.reasoning_tokens")
+        return {
+            "input": at("input_tokens"),
+            "cached": cached,
+            "output": at("output_tokens"),
+            "reasoning": reasoning,
+            "total": total,
+        }
+    read, written = at("cache_read_input_tokens"), at("cache_creation_input_tokens")
+    asked = _plus(at("input_tokens"), read, written)
+    return {"input": asked, "cached": read, "written": written, "output": at("output_tokens")}
+
+
+def _plus(*parts: Json) -> Json:
+    """The sum of those that are there; written out, and so refused, when one of them is no whole number of 0 or more."""
+    there = [str(part) for part in parts if part is not None]
+    if all(re.fullmatch(r"[0-9]{1,18}", part) for part in there):
+        return sum(map(int, there)) if there else None
+    return " + ".join(there)
+
+
+def _time(value: Json) -> Json:
+    if isinstance(value, str) and _HTTP_DATE.fullmatch(value):
+        try:
+            return parsedate_to_datetime(value).strftime("%Y-%m-%dT%H:%M:%SZ")
+        except ValueError:
+            return value
+    return value
+
+
+def _call(path: str) -> str | None:
+    """What was called: the end of the address, without ids."""
+    parts = [part for part in path.split("/") if part and not re.match(r"(run|thread|resp|msg)_", part)]
+    if not parts:
+        return None
+    last = parts[-1].rpartition(":")[2]
+    return f"chat/{last}" if parts[-2:-1] == ["chat"] else last
+
+
+def _status(code: Json, error: Json) -> str | None:
+    if code is not None and not str(code).startswith("2"):
+        return str(code)
+    return "error" if error else None
+
+
+def _hash(record: Mapping[str, Json]) -> str:
+    return hashlib.sha256(json.dumps(record, sort_keys=True, default=str).encode()).hexdigest()[:32]
+
+
+READER = Reader(
+    title="Providers' own answers with their usage blocks (JSON, JSON lines)",
+    grain="request",
+    needs=("usage_block", "time"),
+    places=Places(("",), (), _flat),
+    columns={
+        "usage_id": "id",
+        "ts": unix("time"),
+        "team": "team",
+        "model": "model",
+        "provider": "provider",
+        "requests": fixed("1"),
+        "input_tokens": "input",
+        "cached_input_tokens": "cached",
+        "cache_write_tokens": "written",
+        "output_tokens": "output",
+        "reasoning_tokens": "reasoning",
+        "status": "status",
+        "user": "user",
+        "call_type": "call_type",
+        "request_id": "request_id",
+        "service_tier": "service_tier",
+        "organization": "organization",
+        "project": "project",
+        "api_key": "api_key",
+        "region": "region",
+    },
+    includes=("cached_input_tokens", "cache_write_tokens"),
+    total="total",
+    m5="OpenAI's input includes cached tokens, Anthropic's and Bedrock's leave them out; Gemini's thoughts are added to its output.",
+)
