@@ -11,13 +11,13 @@ from dataclasses import dataclass
 from datetime import date
 from fractions import Fraction
 
+from finledger.core.gates import percent
 from finledger.core.model import MONEY_MOVES, MonthCharges, Organisation
-from finledger.core.money import rounded_places
 from finledger.core.period import Month
 from finledger.core.problem import Problem, SourceRef
 
 WAIVERS = "decisions/waivers.csv"
-GATE = Fraction(5, 100)
+GATE = Fraction(5, 100)  # where finledger.yaml says no other
 DAILY = Fraction(4, 5)  # a source with rows on this share of a month's days is one that writes every day (ours)
 LISTED = 10
 WAIVABLE: Mapping[str, str] = {
@@ -25,7 +25,8 @@ WAIVABLE: Mapping[str, str] = {
     "month-not-loaded": "no usage of the month is loaded",
     "days-missing": "usage of whole days is missing",
     "source-missing": "a source that had usage the month before has none",
-    "unallocated-high": "5 % or more is unallocated",
+    "unallocated-high": "5 % or more is unallocated (`gates` in finledger.yaml may say another share)",
+    "stage-not-earned": "a team is at a stage that it was not promoted to",
     "dispute-open": "a line of the month is in dispute",
     "provider-missing": "a provider has neither an invoice nor usage to accrue",
 }
@@ -105,15 +106,19 @@ def missing_sources(
 
 
 def unallocated_gate(charges: MonthCharges, organisation: Organisation) -> Iterator[Problem]:
-    """5 % or more unallocated stops the month of an organisation in which money moves (A4); the exact ratio is compared."""
+    """5 % or more unallocated stops the month of an organisation in which money moves (A4); the exact ratio is compared.
+
+    The limit is the one that promotes to chargeback, where finledger.yaml says another.
+    """
     month = charges.month
     if not any(team.stage_in(month) in MONEY_MOVES for team in organisation.teams.values()):
         return
-    if charges.unallocated_share >= GATE:
-        percent = rounded_places(charges.unallocated_share * 100, 2)
+    limit = Fraction(organisation.ladder.unallocated)
+    if charges.unallocated_share >= limit:
         yield Problem(
             "unallocated-high",
-            f"{charges.unallocated} {charges.currency} of {month}, {percent} % of all charges, is unallocated: 5 % is the limit",
+            f"{charges.unallocated} {charges.currency} of {month}, {percent(charges.unallocated_share, limit)} of all charges, is "
+            f"unallocated: {percent(limit)} is the limit",
             SourceRef("usage"),
             remedy="give the rows an owner (labels, or rules in finledger.yaml), or waive it: --waive unallocated-high "
             "--by NAME --reason TEXT",

@@ -119,7 +119,7 @@ def _note(
         kind="credit_note" if whole.minor < 0 else "debit_note",
         team=team.name,
         stage=cast(Stage, lines[0].stage),
-        adopted=adopted(team),
+        adopted=adopted(team, month),
         owner=team.owner.at(month.last_day) or "",
         entity=team.entity,
         cost_centers=cost_centers(team, lines, month),

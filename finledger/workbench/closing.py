@@ -43,6 +43,7 @@ from finledger.engines import DEFAULT
 from finledger.workbench.change import Change
 from finledger.workbench.hashed_files import COLUMNS, changed_files, digest
 from finledger.workbench.issuing import Workbench
+from finledger.workbench.ladder import unearned_stages
 from finledger.workbench.numbers import give_numbers, given_numbers
 from finledger.workbench.provider_close import close_providers
 from finledger.workbench.quarters import Settled, quarter_digest, quarter_files, record_quarter, settle
@@ -194,6 +195,7 @@ def look_at_month(bench: Workbench, month: Month, waivers: Sequence[Waiver], eng
         *(() if closes and month < min(closes) else _completeness(bench, month)),  # it never closes: nothing is lacking
         *bench.unissuable(charges),
         *unallocated_gate(charges, bench.organisation),
+        *unearned_stages(bench, month),
         *providers.problems,
         *broken(providers.checks),
         *open_disputes(bench.ledger.events(), (month,)),

@@ -159,12 +159,20 @@ def _unpriced_june(root: Path) -> None:
     make_books(root, {"daily/august.csv": [row("stray", "2026-06-30", "search", 10), *daily(AUGUST)]})
 
 
+def _unearned(root: Path) -> None:
+    """Research was at showback when the books began, and somebody only wrote another stage."""
+    make_books(root, {"daily/all.csv": [*daily(JULY), *daily(AUGUST)]})
+    close(root, JULY)
+    edit(root / "finledger.yaml", "cc-4829, stage: showback", "cc-4829, stage: allocation")
+
+
 ONE: dict[str, Callable[[Path], None]] = {
     "earlier-month-refused": _unpriced_june,
     "month-not-loaded": _no_usage,
     "days-missing": _missing_day,
     "source-missing": _missing_source,
     "unallocated-high": _unallocated,
+    "stage-not-earned": _unearned,
     "dispute-open": _dispute,
     "provider-missing": _silent_provider,
 }
