@@ -11,9 +11,11 @@ from typing import Any
 
 import pytest
 
+from finledger.core.money import Money
+from finledger.core.period import Month
 from finledger.core.problem import Refused
 from finledger.workbench import Workbench
-from finledger.workbench.labels import coverage
+from finledger.workbench.labels import coverage, report_tables
 from tests.examples.test_examples import HERE
 from tests.support import copy_books, finledger, finledger_json
 
@@ -93,6 +95,32 @@ def test_unlabelled__costliest_first_with_the_rule_to_add(capsys: pytest.Capture
         "ghost: {cost_center: COST-CENTRE}",
     ]
     assert [each["under"] for each in loose] == ["rules", "rules", "rules", "teams"]
+    assert [each["guess"] for each in loose] == ["", "search", "search", "ghost"]
+
+
+def test_unlabelled__by_likely_owner(capsys: pytest.CaptureFixture[str], books: Path) -> None:
+    """What lacks a team alone: 33.37 that nobody can tell, 0.11 of a team to be added."""
+    assert found(capsys, books)["owners"] == [
+        {"guess": "", "rows": 1, "cost": "33.37", "rules": 1},
+        {"guess": "ghost", "rows": 1, "cost": "0.11", "rules": 1},
+    ]
+    finledger("label", "coverage", "--books", books)
+    assert "nobody can tell" in capsys.readouterr().out
+
+
+def test_report_tables__a_trend_that_ends_with_the_month(books: Path) -> None:
+    """June and July are the trend of July; what is not labelled is July's alone. August is not loaded, September is later."""
+    for month in ("06", "09"):
+        row = f"x{month},2026-{month}-01T10:00:00Z,search,x,gateway,gpt-large,10,10,,,,,,,\n"
+        (books / f"usage/{month}.csv").write_text(ROWS.splitlines(keepends=True)[0] + row, encoding="utf-8")
+    finledger("load", "--books", books)
+    tables = report_tables(Workbench(books), [Month(2026, 7)])
+    assert [table.name for table in tables] == ["label-coverage", "unlabelled", "unlabelled-owners"]
+    whole = tables[0].where("source", "all sources")
+    assert whole.column("month") == (Month(2026, 6), Month(2026, 7))
+    assert whole.column("cost")[1] == Money(9594, "USD")
+    assert [str(cost) for cost in tables[1].column("cost")] == ["33.37", "11.13", "1.11", "0.11"]
+    assert report_tables(Workbench(books), [Month(2026, 8)]) == ()
 
 
 def test_unlabelled__what_is_pasted_labels_it(capsys: pytest.CaptureFixture[str], books: Path) -> None:
