@@ -151,14 +151,23 @@ def significant(amount: Number, digits: int = 6) -> Decimal:
     value = Fraction(amount)
     if value == 0:
         return Decimal(0)
-    places = digits
-    while abs(value) * Fraction(10) ** places >= 10**digits:
-        places -= 1
-    while abs(value) * Fraction(10) ** places < 10 ** (digits - 1):
-        places += 1
+    places = _places_of(abs(value.numerator), value.denominator, digits)
     scaled = Decimal(_rounded_units(value, places, "half_up")).scaleb(-places, EXACT)
     plain = format(scaled, "f")
     return Decimal(plain.rstrip("0").rstrip(".") if "." in plain else plain)
+
+
+def _places_of(numerator: int, denominator: int, digits: int) -> int:
+    """The decimal places that leave so many significant digits of the ratio; below 0 where it is larger than these."""
+    places = digits - len(str(numerator)) + len(str(denominator))  # right, or one too many or too few
+    while True:
+        above, below = numerator * 10 ** max(places, 0), denominator * 10 ** max(-places, 0)
+        if above >= 10**digits * below:
+            places -= 1
+        elif above < 10 ** (digits - 1) * below:
+            places += 1
+        else:
+            return places
 
 
 def floored(amount: Number, currency: str) -> Money:

@@ -103,7 +103,7 @@ TOKEN_BUCKETS = ("input_tokens", "cached_input_tokens", "cache_write_tokens", "o
 
 # What an engine groups by, before the labels that rules look at and the interval, and what it sums. `calls` is `requests`
 # with 1 where empty; `failed_calls` are those of rows whose status says so; `uncosted_tokens` are the four buckets of rows
-# without a provider cost (rule P2).
+# without a provider cost (rule P2); `measured_gpu_hours` are the GPU-hours of rows that say how busy the GPUs were (U1).
 GROUP_KEYS: tuple[str, ...] = (
     "source",
     "team",
@@ -123,6 +123,8 @@ SUMS: tuple[str, ...] = (
     "requests",
     *TOKEN_BUCKETS,
     "gpu_hours",
+    "gpu_busy_hours",
+    "measured_gpu_hours",
     "egress_gb",
     "runs",
     "runs_completed",

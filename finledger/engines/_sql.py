@@ -17,9 +17,11 @@ IS_FAILED = f"coalesce(lower(status) NOT IN ('', {_SUCCESSFUL}), false)"
 # half as much again as the whole grouping (measured; docs/decisions/0002).
 COST_KEYS = ("effective_cost", "billed_cost")
 SUMMED = (
-    "requests", *TOKEN_BUCKETS, "gpu_hours", "egress_gb", "runs", "runs_completed", "billed_cost", "effective_cost",
+    "requests", *TOKEN_BUCKETS, "gpu_hours", "gpu_busy_hours", "egress_gb", "runs", "runs_completed", "billed_cost",
+    "effective_cost",
 )  # fmt: skip
-STATED_SUMS = ("rows", "requests_stated", "failed_calls", *SUMMED)
+_MEASURED = "sum(CASE WHEN gpu_busy_hours IS NOT NULL THEN gpu_hours END)"
+STATED_SUMS = ("rows", "requests_stated", "failed_calls", "measured_gpu_hours", *SUMMED)
 
 
 def group_sql(table: str, query: UsageQuery, constants: Mapping[str, str | None] = MappingProxyType({})) -> str:
@@ -34,6 +36,7 @@ def group_sql(table: str, query: UsageQuery, constants: Mapping[str, str | None]
     keys += ["true" if key in empty else f"{key} IS NULL" for key in COST_KEYS]
     failed = _FAILED.format(successful=_SUCCESSFUL, calls="1" if "requests" in empty else "coalesce(requests, 1)")
     sums = ["count(*)", "0" if "requests" in empty else "count(requests)", "0" if "status" in empty else failed]
+    sums.append("NULL" if empty & {"gpu_hours", "gpu_busy_hours"} else _MEASURED)
     sums += ["NULL" if name in empty else f"sum({name})" for name in SUMMED]
     fixed = ("NULL", "true", *(_literal(value) for value in constants.values()))
     grouped = [str(position) for position, key in enumerate(keys, 1) if key not in fixed]

@@ -86,6 +86,8 @@ def _quantities(row: Row) -> Row:
         "requests": row["requests"] or 0,
         **tokens,
         "gpu_hours": row["gpu_hours"] or 0,
+        "gpu_busy_hours": row["gpu_busy_hours"] or 0,
+        "measured_gpu_hours": (row["gpu_hours"] or 0) if row["gpu_busy_hours"] is not None else 0,
         "egress_gb": row["egress_gb"] or 0,
         "runs": row["runs"] or 0,
         "runs_completed": row["runs_completed"] or 0,
