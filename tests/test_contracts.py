@@ -36,6 +36,7 @@ rows = st.lists(
             "input_tokens": st.one_of(st.none(), st.integers(0, 10**15)),
             "output_tokens": st.one_of(st.none(), st.integers(0, 10**15)),
             "gpu_hours": st.one_of(st.none(), st.decimals(0, 10**9, places=18)),
+            "gpu_busy_hours": st.one_of(st.none(), st.decimals(0, 10**9, places=18)),
             "effective_cost": st.one_of(st.none(), st.decimals(-(10**9), 10**9, places=18)),
             "billed_cost": st.one_of(st.none(), st.decimals(-(10**9), 10**9, places=18)),
             "billed_currency": st.sampled_from([None, "USD", "EUR"]),
@@ -62,7 +63,7 @@ queries = st.builds(
     st.sampled_from(
         [(), (), (("team", ("日本",)),), (("team", ("R&D", "")), ("action", ("",))), (("model", ("m1", "m'2")),)]
     ),
-    st.lists(st.sampled_from(["team", "action", "requests", "status", "runs"]), unique=True),
+    st.lists(st.sampled_from(["team", "action", "requests", "status", "runs", "gpu_hours", "gpu_busy_hours"]), unique=True),
 )
 
 

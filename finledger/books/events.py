@@ -14,7 +14,10 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
-EventKind = Literal["close", "reopen", "documents", "dispute-open", "dispute-resolve", "credit", "replace"]
+EventKind = Literal[
+    "close", "reopen", "documents", "dispute-open", "dispute-resolve", "credit", "replace", "review-open", "review-decide",
+    "stage-promote", "stage-demote", "stage-signoff", "stage-ack",
+]  # fmt: skip
 _ENCODER = json.JSONEncoder(sort_keys=True, separators=(",", ":"), ensure_ascii=False)
 
 

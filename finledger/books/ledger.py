@@ -38,11 +38,13 @@ from finledger.books import ledger_rows as rows
 from finledger.books import ledger_tables as tables
 from finledger.books.events import Event, Marks
 from finledger.books.fingerprint import Fingerprint
+from finledger.books.ledger_flows import OF_A_MONTH as _OF_A_MONTH
+from finledger.books.ledger_flows import condensed_lines, flows_before
 from finledger.books.ledger_problems import newer, not_a_ledger
 from finledger.books.replaced import Replaced, replaced
 from finledger.books.transaction import Transaction, current_run, listed_digest, marks_of
-from finledger.core.history import SETTLED, Flow
-from finledger.core.model import MONEY_MOVES, ChargeLine, Disclosure, JournalEntry, LoadedFile, Part
+from finledger.core.history import Flow
+from finledger.core.model import ChargeLine, Disclosure, JournalEntry, LoadedFile, Part
 from finledger.core.period import Month, Quarter
 from finledger.core.problem import Busy, Misused, Problem, Refused
 
@@ -52,7 +54,6 @@ _DAMAGED = frozenset({11, 26})
 _SYSTEM = {3: errno.EACCES, 8: errno.EROFS, 10: errno.EIO, 13: errno.ENOSPC, 14: errno.EACCES, 23: errno.EACCES}
 _WRITING = "finledger_writing"
 _WAITS = "finledger_waits"
-_OF_A_MONTH = tables.runs.c.month.not_like("%Q%")  # the runs of a quarter's end stand beside those of months
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,6 +95,9 @@ class Ledger:
         self._marks = marks
         self._fingerprint = Fingerprint(path)
         self._inside = [] if inside is None else inside  # the connection of the transaction that is open, where one is
+        self._flows: tuple[int | None, Month, tuple[Flow, ...]] | None = (
+            None  # of the last run that there was, up to a month
+        )
 
     @classmethod
     def open(cls, path: Path, busy_seconds: float = 5.0) -> Ledger:
@@ -278,6 +282,11 @@ class Ledger:
         with self._connection() as connection:
             return rows.read_lines(connection, self._run_of(connection, month), team)
 
+    def condensed_rows(self, month: Month) -> tuple[ChargeLine, ...]:
+        """The same lines added up to one for each team, feature and kind of work, for trends."""
+        with self._connection() as connection:
+            return condensed_lines(connection, self._run_of(connection, month))
+
     def service_rows(self, service_month: Month, before: Month) -> tuple[ChargeLine, ...]:
         """The lines of a service month that its own run and those of later months before `before` posted (rule L3)."""
         with self._connection() as connection:
@@ -326,47 +335,20 @@ class Ledger:
         return current_run(connection, period, self._marks)[0]
 
     def flows(self, before: Month) -> tuple[Flow, ...]:
-        """What the lines of each earlier month's current run came to, for credits, draws and the fund (rules Q2, B1-B5)."""
-        earlier = (tables.runs.c.month < str(before)) & _OF_A_MONTH & self._until(tables.runs.c.run, "runs")
-        current = select(func.max(tables.runs.c.run)).where(earlier).group_by(tables.runs.c.month)
-        line, part = tables.charge_lines.c, tables.components.c
-        keys = (line.posting_month, line.service_month, line.team, line.feature, line.kind, part.component, line.stage)
-        query = (
-            select(*keys, func.sum(part.amount_minor).label("minor"))
-            .join(tables.components, (part.run == line.run) & (part.line_id == line.line_id))
-            .where(line.run.in_(current))
-            .group_by(*keys)
-            .order_by(*keys)
-        )
-        found = self._rows(query)
-        months = {text: Month.parse(text) for row in found for text in (row["posting_month"], row["service_month"])}
-        charged = tuple(
-            Flow(
-                posting_month=months[row["posting_month"]],
-                service_month=months[row["service_month"]],
-                **{name: row[name] for name in ("team", "feature", "kind", "component", "minor")},
-                posted=row["stage"] in MONEY_MOVES,
-            )
-            for row in found
-        )
-        return (*charged, *self._settled(before))
+        """What the lines of each earlier month's current run came to, for credits, draws and the fund (rules Q2, B1-B5).
 
-    def _settled(self, before: Month) -> Iterator[Flow]:
-        """What the ends of closed quarters moved into the fund or out of it: the other side of the fund's postings (B4, B5)."""
-        run, entry, posting = tables.runs.c, tables.entries.c, tables.postings.c
-        of_quarters = ~_OF_A_MONTH & run.provisional.is_(False) & self._until(run.run, "runs")
-        current = select(func.max(run.run)).where(of_quarters).group_by(run.month)
-        keys = (entry.posting_month, entry.team, posting.component)
-        query = (
-            select(*keys, func.sum(-posting.amount_minor).label("minor"))
-            .join(tables.postings, (posting.run == entry.run) & (posting.entry_id == entry.entry_id))
-            .where(entry.run.in_(current), entry.posting_month < str(before), posting.account_key == "buffer_fund")
-            .group_by(*keys)
-            .order_by(*keys)
-        )
-        for row in self._rows(query):
-            month = Month.parse(row["posting_month"])
-            yield Flow(month, month, row["team"], "", SETTLED, row["component"], True, row["minor"])
+        Runs are never changed, so while no other is there it is added up once, and earlier months are a part of it.
+        """
+        if self._inside:  # what is seen there may be rolled back
+            return self._flows_before(before)
+        known = self._rows(select(func.max(tables.runs.c.run).label("run")))[0]["run"]
+        if self._flows is None or self._flows[0] != known or self._flows[1] < before:
+            self._flows = (known, before, self._flows_before(before))
+        return tuple(flow for flow in self._flows[2] if flow.posting_month < before)
+
+    def _flows_before(self, before: Month) -> tuple[Flow, ...]:
+        with self._connection() as connection:
+            return flows_before(connection, before, self._until(tables.runs.c.run, "runs"))
 
     def frozen_forecasts(self, month: Month) -> dict[str, Decimal] | None:
         """The month's forecasts by team as they were first seen; None while nobody looked at the month (rule B3)."""
@@ -388,6 +370,10 @@ class Ledger:
         query = select(table).where(table.c.month == str(month), self._until(literal_column("rowid"), table.name))
         found = self._rows(query.order_by(table.c.entity, table.c.series, table.c.year, table.c.sequence))
         return [{**row, "month": Month.parse(row["month"])} for row in found]
+
+    def selected(self, query: Any) -> list[dict[str, Any]]:
+        """The rows of a query that another module of this folder makes, as they stand in its tables."""
+        return self._rows(query)
 
     # ── connections ─────────────────────────────────────────────────────────────────────────────────────────────────────
 

@@ -12,6 +12,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
+from functools import lru_cache
 from operator import itemgetter
 from typing import Any
 
@@ -37,6 +38,8 @@ Row = dict[str, Any]
 _ENCODER = json.JSONEncoder(sort_keys=True, separators=(",", ":"))
 _LARGEST = 2**63 - 1
 _KEY_FIELDS = LineKey._fields
+_KEY_CELLS = itemgetter(*_KEY_FIELDS)
+_LINE_COLUMNS = tuple(column.name for column in tables.charge_lines.columns)  # plain rows are read faster than mappings
 
 
 @dataclass(frozen=True, slots=True)
@@ -281,11 +284,12 @@ def read_lines(
     if service_month is not None:
         lines = lines.where(line.service_month == str(service_month))
     parts: dict[str, list[tuple[str, Money]]] = {}
-    for row in connection.execute(components).mappings():
-        parts.setdefault(row["line_id"], []).append((row["component"], Money(row["amount_minor"], currency)))
+    stated = components.with_only_columns(part.line_id, part.component, part.amount_minor)
+    for line_id, component, minor in connection.execute(stated).all():
+        parts.setdefault(line_id, []).append((component, Money(minor, currency)))
     return tuple(
         _line(row, currency, tuple(parts.get(row["line_id"], ())), tuple(operated.get(row["line_id"], ())))
-        for row in connection.execute(lines).mappings()
+        for row in (dict(zip(_LINE_COLUMNS, cells)) for cells in connection.execute(lines).all())
     )
 
 
@@ -327,7 +331,7 @@ def _of_run(table: Table, run: int, order: str = "position") -> Select[Any]:
 
 
 def _line(
-    row: RowMapping, currency: str, components: tuple[tuple[str, Money], ...], operators: tuple[Operated, ...]
+    row: Mapping[str, Any], currency: str, components: tuple[tuple[str, Money], ...], operators: tuple[Operated, ...]
 ) -> ChargeLine:
     return ChargeLine(
         key=_key(row),
@@ -346,9 +350,14 @@ def _line(
     )
 
 
-def _key(row: RowMapping) -> LineKey:
-    months = {name: Month.parse(row[name]) for name in ("service_month", "posting_month")}
-    return LineKey(**{**{name: row[name] for name in _KEY_FIELDS}, **months})
+def _key(row: RowMapping | Mapping[str, Any]) -> LineKey:
+    *words, service_month, posting_month, credit = _KEY_CELLS(row)
+    return LineKey._make((*words, _month(service_month), _month(posting_month), credit))
+
+
+@lru_cache(maxsize=1000)
+def _month(text: str) -> Month:
+    return Month.parse(text)
 
 
 def _entry(row: RowMapping, postings: tuple[Posting, ...]) -> JournalEntry:

@@ -32,6 +32,8 @@ teams:
     owner: search-leads@example.com
     features: [semantic-search]
     # seats: {{assistant: 40}}     # seats held, by the price book's kinds
+    # early_adoption: true       # still to experiment: not promoted to chargeback (`finledger stage status`)
+    # targets: {{semantic-search: {{per_1k_inferences: 9.00}}, "*": {{per_useful_gpu_hour: 40.00}}}}   # at most; "*": the whole team
     budget: {{{month}: {budget}}}
     forecast: {{{month}: {forecast}}}
   support:
@@ -84,8 +86,21 @@ teams:
 # another team began): root_pays, with the operator's part passed on in the journal, or owner_pays.
 # compound_calls: root_pays
 
+# The format in which the finance system takes journals, or a list: csv, beancount, hledger.
+# journal: csv
+
+# What a team's next stage asks for, where it is not what `finledger stage status` shows.
+# gates:
+#   allocation: {{dispute_rate: 0.02, months: 2}}
+#   chargeback: {{unallocated: 0.05, months: 3, baseline: 3, sign_off: CFO}}
+#   optimisation: {{acknowledged: 0.80, months: 12}}
+
 # Calendar days from a dispute's opening until somebody has looked at it, and until it is resolved.
 # disputes: {{respond_days: 5, resolve_days: 20}}
+
+# What the review is alerted to: a team over its budget by more than the larger of this part of it and this amount; and a cost
+# per correct task that rose by this part of the last quarter's opens a review.
+# review: {{variance_share: 0.10, variance_amount: 1000, cost_rise: 0.30}}
 """
 
 _PRICEBOOK = """\
@@ -167,6 +182,7 @@ def new_books(name: str, currency: str, day: date = date(2026, 7, 1)) -> Mapping
         "capacity.csv": "month,gpu_sku,reserved_hours,holder\n",
         "platform-costs.csv": "month,component,amount,account\n",
         "eval-budgets.csv": "month,feature,runs,amount\n",
+        "revenue.csv": "month,feature,cohort,revenue\n",
         "usage/.gitkeep": "",
         "provider-invoices/.gitkeep": "",
         ".gitignore": "/out/\n/store/\n",

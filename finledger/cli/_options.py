@@ -63,6 +63,9 @@ def _month(text: str) -> period.Month:
     return found
 
 
+month_of = _month  # for months that other options name
+
+
 def _quarter(text: str) -> period.Quarter:
     try:
         found = period.Quarter.parse(text)

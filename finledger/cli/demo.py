@@ -3,7 +3,7 @@
 Each month of the third quarter of 2026 is charged, invoiced, posted, held against the provider's invoice and closed. August's
 invoice comes when August is closed: it is accrued, and posted in September. Then the quarter is reconciled and closed, all of
 it is verified, and the trial balance is drawn up. Of the fourth quarter the charges are worked out and reconciled, to show the
-bursting buffer carry over; its documents are left to you.
+bursting buffer carry over; its documents are left to you. At the end the closed quarter's page is written.
 
 Example: finledger demo out/demo
 """
@@ -87,6 +87,7 @@ def _quarter_steps() -> Iterator[list[str]]:
     yield ["reconcile", "--quarter", GOING_ON]
     yield ["buffer", "status"]
     yield ["status"]
+    yield ["report", "--quarter", CLOSED]
 
 
 def _point_to(folder: Path) -> None:
@@ -97,6 +98,7 @@ def _point_to(folder: Path) -> None:
     bench = Workbench(folder)
     screen.note(f"\nThe books are in {folder}. Open these first:")
     for pattern in (
+        f"{CLOSED}/report.html",
         "*/invoices/*.pdf",
         "*/invoices/*.html",
         "*/statements/*",

@@ -17,7 +17,10 @@ from finledger.cli._options import AsOf, Books, DryRun, Format, Month, Quiet, ch
 To = Annotated[
     str,
     typer.Option(
-        "--to", metavar="FORMATS", help="Formats, with commas: csv,beancount,hledger.  [default: all]", show_default=False
+        "--to",
+        metavar="FORMATS",
+        help="Formats, with commas: csv,beancount,hledger.  [default: those that `journal` in finledger.yaml names, or all]",
+        show_default=False,
     ),
 ]
 COLUMNS = ("entry", "date", "team", "postings", "debits", "credits")
@@ -34,11 +37,13 @@ def journal(
 ) -> None:
     from finledger.cli import screen
     from finledger.core.money import Money
+    from finledger.workbench.ladder import journal_formats
     from finledger.write import journal as writers
     from finledger.write.text import count
 
     formats = chosen_formats(to, writers.formats(), "journal")
     bench, dry_run = opened(books, as_of), dry_run or bool(as_of)
+    formats = formats if to else journal_formats(bench)
     with bench.change(dry_run=dry_run):
         charges = bench.journal(month, record=not dry_run)
         written = bench.write_journal(charges, formats, dry_run=dry_run)

@@ -142,7 +142,7 @@ def _invoice(
         kind="invoice" if moves else "statement",
         team=each.team,
         stage=each.stage,
-        adopted=adopted(team),
+        adopted=adopted(team, month),
         owner=team.owner.at(month.last_day) or "",
         entity=team.entity,
         cost_centers=cost_centers(team, own, month),
@@ -187,10 +187,10 @@ def subtotals(lines: Iterable[ChargeLine], currency: str) -> tuple[tuple[str, Mo
     return tuple((component, total(parts, currency)) for component, parts in sorted(sums.items()))
 
 
-def adopted(team: Team) -> bool:
-    """Whether the books begin with the team above showback: a stage that was not earned here, and documents say so (A3)."""
+def adopted(team: Team, month: Month) -> bool:
+    """Whether the team is still at the stage above showback that the books begin with: it was not earned here (A3)."""
     first = team.stage.changes[0][1]
-    return first != "showback"
+    return first != "showback" and team.stage_in(month) == first
 
 
 def cost_centers(team: Team, lines: Iterable[ChargeLine], month: Month) -> tuple[str, ...]:

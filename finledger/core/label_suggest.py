@@ -30,13 +30,14 @@ _When = tuple[tuple[str, str], ...]
 class Advice:
     """What to write into finledger.yaml for usage that lacks `missing`: text of its list `rules`, or of `teams`.
 
-    `when`: the exported fields that tell the usage apart.
+    `when`: the exported fields that tell the usage apart. `guess`: who likely owns it, "" where nobody can tell.
     """
 
     missing: tuple[str, ...]
     when: tuple[tuple[str, str], ...]
     under: str
     text: str
+    guess: str = ""
 
 
 def missing_labels(owned: OwnedGroup, organisation: Organisation) -> tuple[str, ...]:
@@ -73,13 +74,13 @@ def _advice(
     keys = owned.group.keys
     if owned.reason == "unknown team" and keys["team"]:
         entry = f"{yaml_text(keys['team'])}: {{cost_center: {yaml_text(keys['cost_center'] or 'COST-CENTRE')}}}"
-        return Advice(missing, (("team", keys["team"]),), "teams", entry)
+        return Advice(missing, (("team", keys["team"]),), "teams", entry, keys["team"])
     if owned.reason == "another team's cost centre" and keys["cost_center"]:
         text = (
             f"# {yaml_text(keys['team'])}: correct {yaml_text(keys['cost_center'])} in the export, or give the team that cost "
             "centre by date"
         )
-        return Advice(missing, (("team", keys["team"]), ("cost_center", keys["cost_center"])), "teams", text)
+        return Advice(missing, (("team", keys["team"]), ("cost_center", keys["cost_center"])), "teams", text, keys["team"])
     length = 2
     while length < len(fields) and any(len(values) > 1 for values in _of(missing, known[fields[:length]])):
         length += 1
@@ -94,7 +95,8 @@ def _advice(
         values["feature"] = next(iter(features)) if len(features) == 1 else _named(declared, when) or only or FEATURE
     if "team" not in missing and keys["team"]:
         when = (*when[:1], ("team", keys["team"]), *when[1:])
-    return Advice(missing, when, "rules", f"- {rule_yaml({name: [text] for name, text in when}, values)}")
+    guess = "" if team == TEAM else team
+    return Advice(missing, when, "rules", f"- {rule_yaml({name: [text] for name, text in when}, values)}", guess)
 
 
 def _of(missing: tuple[str, ...], found: tuple[set[str], set[str]]) -> Iterable[set[str]]:

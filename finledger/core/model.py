@@ -20,10 +20,12 @@ from decimal import Decimal
 from fractions import Fraction
 from typing import Generic, Literal, NamedTuple, TypeVar
 
+from finledger.core.gate_terms import GateTerms
 from finledger.core.money import Money, Rounding, total
 from finledger.core.period import Interval, Month
 from finledger.core.problem import Problem, SourceRef
 from finledger.core.provider import Provider
+from finledger.core.review_terms import ReviewTerms
 
 Stage = Literal["showback", "allocation", "chargeback", "optimisation"]
 STAGES: tuple[Stage, ...] = ("showback", "allocation", "chargeback", "optimisation")
@@ -72,6 +74,7 @@ class Team:
     forecast: Mapping[Month, Decimal] = field(default_factory=dict)
     entity: str = ""
     source: SourceRef | None = None
+    targets: Mapping[str, Mapping[str, Decimal]] = field(default_factory=dict)  # feature, or * → unit → at most (U1)
 
     def first_day_in(self, month: Month) -> date | None:
         """The first day of the month on which the organisation knows the team (its cost centre is in force)."""
@@ -162,6 +165,8 @@ class Organisation:
     respond_days: int = 5  # of a dispute (L4), in calendar days from its opening
     resolve_days: int = 20
     require_feature: bool = False  # usage that no feature label reaches is refused when it is loaded (A6)
+    ladder: GateTerms = field(default_factory=GateTerms)  # what a team's next stage asks for (A4)
+    review: ReviewTerms = field(default_factory=ReviewTerms)
 
     def traces(self, source: str) -> str:
         found = self.sources.get(source)

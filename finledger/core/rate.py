@@ -358,7 +358,7 @@ def _seats(pricing: Pricing) -> tuple[list[RatedLine], list[Problem]]:
     organisation, month, book = pricing.organisation, pricing.month, pricing.terms
     rated = []
     problems = []
-    for team in sorted(organisation.teams.values(), key=lambda team: team.name):
+    for team in sorted((each for each in organisation.teams.values() if each.seats), key=lambda team: team.name):
         day = team.first_day_in(month)
         for sku, count in sorted(team.seats.items()):
             if day is None or not count or team.name == organisation.platform_team:

@@ -80,6 +80,12 @@ def read_graded(
     return Outcome(tuple(records), tuple(problems))
 
 
+def read_cases(path: Path, shown_as: str) -> Outcome[tuple[tuple[str, Case], ...]]:
+    """Graded cases alone, each with its feature: what a model that is not in production yet was graded on (Q5)."""
+    lines, problems = _read_cases(path, shown_as)
+    return Outcome(tuple((line.key.feature, line.case) for line in lines), tuple(problems))
+
+
 def _no_segments(row: Row, shown_as: str) -> Problem:
     message = "how much of production each case stands for is not said anywhere"
     wrong = WrongValue("eval-segments-missing", message, f"add {shown_as} with the columns {','.join(COLUMNS)}")

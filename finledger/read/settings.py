@@ -16,10 +16,13 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from finledger.core.accounts import account_type, default_accounts
+from finledger.core.gate_terms import GateTerms
 from finledger.core.model import POOL_PREFIX, Account, Dated, Organisation, Pool, Rule, Source, Team
 from finledger.core.operating import PLATFORM_LED
 from finledger.core.problem import Outcome
 from finledger.core.provider import Provider, SkuMap, Tolerance
+from finledger.core.review_terms import ReviewTerms
+from finledger.core.units import OF_FEATURES, WHOLE_TEAM
 from finledger.core.usage import WORKLOAD_TYPES
 from finledger.read.fields import Checked, check_places, checked
 from finledger.read.pools import check_pools, read_weights
@@ -40,9 +43,12 @@ __all__ = ["read_settings", "settings_schema"]
 T = TypeVar("T")
 
 
-def read_settings(path: Path, shown_as: str) -> Outcome[Organisation | None]:
-    """The organisation, or None with every problem of the file. An unreadable file raises OSError."""
-    loaded = load(path, shown_as)
+def read_settings(path: Path, shown_as: str, content: bytes | None = None) -> Outcome[Organisation | None]:
+    """The organisation, or None with every problem of the file. An unreadable file raises OSError.
+
+    `content`: what the file would hold; what it names beside itself is still looked for in its folder.
+    """
+    loaded = load(path if content is None else content, shown_as)
     if loaded.rows is None:
         return Outcome(None, loaded.problems)
     found = checked(SettingsText, loaded.rows)
@@ -103,6 +109,7 @@ def _check_organisation(found: Checked[SettingsText], settings: SettingsText) ->
                 "team-names-alike", message, "choose names that differ, since files are named after them", "teams", name
             )
     check_places(found, settings.currency, settings.buffer.opening, "buffer", "opening")
+    check_places(found, settings.currency, settings.review.variance_amount, "review", "variance_amount")
     terms = settings.disputes
     if terms.respond_days > terms.resolve_days:
         message = f"a dispute is to be resolved after {terms.resolve_days} days, before somebody has to look at it"
@@ -121,6 +128,21 @@ def _check_team(found: Checked[SettingsText], name: str, team: TeamText, currenc
         if feature in team.features[:number]:
             message = f"the feature {quoted(feature)} is listed twice"
             found.report("feature-twice", message, "keep one of the two", "teams", name, "features", number)
+    for feature, units in team.targets.items():
+        _check_targets(found, name, team, feature, units)
+
+
+def _check_targets(found: Checked[SettingsText], name: str, team: TeamText, feature: str, units: Iterable[str]) -> None:
+    if feature != WHOLE_TEAM:
+        if feature not in team.features and found.sound("teams", name, "features"):
+            message = f"the target is for {quoted(feature)}, which is not among the features of {name}"
+            remedy = f'{suggestion(feature, team.features)}add it to the team\'s features, or write "*" for the whole team'
+            found.report("target-unknown-feature", message, remedy, "teams", name, "targets", feature)
+        return
+    for unit in units:
+        if unit in OF_FEATURES:
+            message = f"{unit} is a feature's, and the target is the whole team's"
+            found.report("target-unit", message, "write it under a feature", "teams", name, "targets", feature, unit)
 
 
 def _check_dates(found: Checked[SettingsText], entries: Sequence[DatedText], *steps: str | int) -> None:
@@ -223,6 +245,25 @@ def _organisation(settings: SettingsText, document: Document, weights: Mapping[s
         respond_days=settings.disputes.respond_days,
         resolve_days=settings.disputes.resolve_days,
         require_feature=settings.require_feature,
+        ladder=_ladder(settings),
+        review=ReviewTerms(**dict(settings.review)),
+    )
+
+
+def _ladder(settings: SettingsText) -> GateTerms:
+    gates = settings.gates
+    return GateTerms(
+        dispute_rate=gates.allocation.dispute_rate,
+        dispute_months=gates.allocation.months,
+        unallocated=gates.chargeback.unallocated,
+        closed_months=gates.chargeback.months,
+        baseline=gates.chargeback.baseline,
+        sign_off=gates.chargeback.sign_off,
+        acknowledged=gates.optimisation.acknowledged,
+        acknowledged_months=gates.optimisation.months,
+        journal=tuple(settings.journal),
+        mapped=frozenset(settings.accounts),
+        early=frozenset(name for name, team in settings.teams.items() if team.early_adoption),
     )
 
 
@@ -248,6 +289,7 @@ def _team(name: str, team: TeamText, document: Document) -> Team:
         forecast=dict(team.forecast),
         entity=team.entity or "",
         source=document.where("teams", name),
+        targets={feature: dict(units) for feature, units in team.targets.items()},
     )
 
 

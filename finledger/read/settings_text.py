@@ -9,8 +9,10 @@ from pydantic import BeforeValidator, Field, WithJsonSchema
 
 from finledger.core import drivers
 from finledger.core.accounts import DEFAULT_ACCOUNTS, INTERCOMPANY
+from finledger.core.gate_terms import GateTerms
 from finledger.core.label import SETTABLE
 from finledger.core.model import STAGES
+from finledger.core.units import UNITS
 from finledger.core.usage import LABELS, NATIVE, TOKEN_BUCKETS
 from finledger.read import values
 from finledger.read.fields import (
@@ -42,6 +44,7 @@ StageName = Annotated[str, *one_of(*STAGES)]
 BUCKETS = tuple(bucket.removesuffix("_tokens") for bucket in TOKEN_BUCKETS)
 METERS = tuple(name for name in drivers.names() if name not in ("shares", "weights"))
 Meter = Annotated[str, *one_of(*METERS)]
+TargetUnit = Annotated[str, *one_of(*UNITS)]
 
 
 def _dated(key: str, field: str) -> Any:
@@ -87,6 +90,14 @@ class TeamText(TextModel):
     budget: dict[MonthKey, Amount] = Field(default={}, description="The budget by month: {2026-07: 20000.00}.")
     forecast: dict[MonthKey, Amount] = Field(default={}, description="The forecast by month: {2026-07: 18000.00}.")
     entity: Text | None = Field(None, description="The legal entity the team belongs to; the platform's when left out.")
+    targets: dict[TextKey, dict[TargetUnit, Amount]] = Field(
+        default={},
+        description="What a unit may cost at most, by feature, or * for the whole team: {semantic-search: {per_1k_inferences: 9.00}}. "
+        "From the stage optimisation on, a target that is missed is an alert.",
+    )
+    early_adoption: Flag = Field(
+        default=False, description="Whether the team is still to experiment: it is not promoted to chargeback meanwhile."
+    )
 
 
 class PlatformText(TextModel):
@@ -200,6 +211,56 @@ class DisputesText(TextModel):
     resolve_days: Count = Field(default=20, description="Calendar days from a dispute's opening until it is resolved.")
 
 
+class ReviewText(TextModel):
+    variance_share: Share = Field(
+        default=Decimal("0.10"), description="A team's variance over this part of its budget is an alert: 10 % is 0.10."
+    )
+    variance_amount: Amount = Field(
+        default=Decimal(1000), description="The least variance that is an alert, in the books' currency; the larger counts."
+    )
+    cost_rise: Share = Field(
+        default=Decimal("0.30"),
+        description="A cost per correct task that is up by this part of the last quarter's, or more, opens a review.",
+    )
+
+
+_TERMS = GateTerms()
+
+
+class AllocationGateText(TextModel):
+    dispute_rate: Share = Field(
+        default=_TERMS.dispute_rate, description="The largest share of its lines that a team disputes."
+    )
+    months: Count = Field(default=_TERMS.dispute_months, description="In how many of its last months.")
+
+
+class ChargebackGateText(TextModel):
+    unallocated: Share = Field(default=_TERMS.unallocated, description="The share that unallocated charges stay under.")
+    months: Count = Field(default=_TERMS.closed_months, description="In how many of the last closed months.")
+    baseline: Count = Field(
+        default=_TERMS.baseline, description="How many closed months a team was charged or shown before."
+    )
+    sign_off: Text = Field(default=_TERMS.sign_off, description="The role of who signs the figures off.")
+
+
+class OptimisationGateText(TextModel):
+    acknowledged: Share = Field(
+        default=_TERMS.acknowledged,
+        description="In which share of months the team acknowledged its variance before the close.",
+    )
+    months: Count = Field(
+        default=_TERMS.acknowledged_months, description="How many of its last closed months at chargeback are looked at."
+    )
+
+
+class GatesText(TextModel):
+    allocation: AllocationGateText = Field(default=AllocationGateText(), description="From showback to allocation.")
+    chargeback: ChargebackGateText = Field(default=ChargebackGateText(), description="From allocation to chargeback.")
+    optimisation: OptimisationGateText = Field(
+        default=OptimisationGateText(), description="From chargeback to optimisation."
+    )
+
+
 class SettingsText(TextModel):
     """finledger.yaml: the organisation whose AI usage these books allocate."""
 
@@ -259,6 +320,15 @@ class SettingsText(TextModel):
     )
     disputes: DisputesText = Field(
         default=DisputesText(), description="How long a disputed line may wait for a first look, and for its outcome."
+    )
+    gates: GatesText = Field(
+        default=GatesText(), description="What a team's next stage asks for: see `finledger stage status`."
+    )
+    journal: Annotated[list[Text], BeforeValidator(_many("journal"), str | list[str])] = Field(
+        default=[], description="The formats in which the finance system takes journals: csv, beancount, hledger, or a list."
+    )
+    review: ReviewText = Field(
+        default=ReviewText(), description="What the monthly review is alerted to, and which rise opens a review."
     )
 
 

@@ -31,7 +31,8 @@ METERS = {"requests": ("requests", "action"), "tokens": TOKEN_BUCKETS, "gpu_hour
 KNOWN = frozenset({*METERS, "charges", "even", "shares", "weights"})
 DECIDED = frozenset({"buffer_draw", "buffer_repayment"})
 OF_AN_OWNER = frozenset({"source", "team", "cost_center"})
-SUMMED = ("status", *(name for name in SUMS if name not in ("rows", "calls", "failed_calls", "uncosted_tokens")))
+NO_COLUMN = ("rows", "calls", "failed_calls", "uncosted_tokens", "measured_gpu_hours")
+SUMMED = ("status", *(name for name in SUMS if name not in NO_COLUMN))
 
 
 def recorded_flows(month: MonthAtHand) -> tuple[Flow, ...]:

@@ -111,11 +111,13 @@ def _decision(bench: Workbench, month: Month, team: str) -> DrawDecision | None:
     return next(each for each in charges.buffer.decisions if each.request.team == team)
 
 
-def fund_adequacy(bench: Workbench, month: Month | None) -> tuple[dict[str, Any], tuple[Problem, ...]]:
+def fund_adequacy(
+    bench: Workbench, month: Month | None, known_history: History | None = None
+) -> tuple[dict[str, Any], tuple[Problem, ...]]:
     """With notices: what the fund could absorb in a month, team by team, and how long it takes to fill.
 
-    It would hold what it opens with and what the month's surcharges bring: by the last three months' mean.
-    """
+    It would hold what it opens with and what the month's surcharges bring: by the last three months' mean. `known_history`: of
+    the months before, where it is at hand."""
     organisation = bench.organisation
     bench.frozen_pricebooks()
     known = bench.months()
@@ -123,7 +125,7 @@ def fund_adequacy(bench: Workbench, month: Month | None) -> tuple[dict[str, Any]
         if not known:
             raise Misused("no month is loaded: name one with --month")
         month = known[-1].next
-    history, notices = bench.history(month)
+    history, notices = bench.history(month) if known_history is None else (known_history, ())
     terms = fund.terms_in(bench.pricebooks, month) or fund.terms_in(bench.pricebooks, month.before)
     if terms is None:
         raise Misused(f"no price book with buffer terms holds in {month} or the month before")

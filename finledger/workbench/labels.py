@@ -16,16 +16,19 @@ from finledger.core.included import take_included
 from finledger.core.label import ROOT, own
 from finledger.core.label_coverage import Basis, Measured, aspects, charged, provider_costs, tokens_of
 from finledger.core.label_suggest import CALLERS, Advice, advise
+from finledger.core.label_tables import label_tables
 from finledger.core.model import OwnedGroup, PriceBook, UsageQuery
 from finledger.core.money import EXACT
 from finledger.core.period import Month
 from finledger.core.problem import Problem, Refused, SourceRef
 from finledger.core.rate import Pricing
+from finledger.core.report import Table
 from finledger.core.usage import GROUP_KEYS
 from finledger.engines import DEFAULT, empty_columns, engine, first_calls
 from finledger.pipeline import MonthInputs, query
 from finledger.workbench import Workbench
 
+TREND = 12  # months
 GROUPS = 50_000  # that the fields beyond those of the rules may make of a month
 
 
@@ -65,6 +68,25 @@ def coverage(bench: Workbench, month: Month | None = None, *, engine_name: str =
         with localcontext(EXACT):
             _add_month(bench, each, found, engine_name)
     return found
+
+
+def report_tables(
+    bench: Workbench, months: Sequence[Month], *, engine_name: str = DEFAULT, most: int = TREND
+) -> tuple[Table, ...]:
+    """The tables of a report on `months`: coverage of up to `most` loaded months that end with them, so that it is a trend,
+    and what of the months themselves is not labelled (`core/label_tables.py`). Empty where none of them is loaded.
+    """
+    loaded = sorted({part.month for part in bench.ledger.parts() if part.month is not None})
+    trend = [month for month in loaded if month <= max(months)][-most:] if set(months) & set(loaded) else []
+    found = Coverage(bench.organisation.currency)
+    for month in trend:
+        part = Coverage(found.currency)
+        with localcontext(EXACT):
+            _add_month(bench, month, part, engine_name)
+        found.measured += part.measured
+        for advice, each in part.unlabelled.items() if month in months else ():
+            found.unlabelled.setdefault(advice, Measured()).plus(each)
+    return label_tables(found.measured, found.unlabelled, found.currency) if trend else ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -24,6 +24,7 @@ from finledger.core.model import (
     Reservation,
 )
 from finledger.core.problem import Misused, Outcome, Problem, Refused, SourceRef
+from finledger.core.revenue import Revenue
 from finledger.workbench.change import Change, changing, recover
 
 SETTINGS = "finledger.yaml"
@@ -114,6 +115,12 @@ class OpenBooks:
         from finledger.read.eval_budgets import read_eval_budgets
 
         return _needed(read_eval_budgets(self.root / "eval-budgets.csv", "eval-budgets.csv", self.organisation))
+
+    @cached_property
+    def revenue(self) -> tuple[Revenue, ...]:
+        from finledger.read.revenue import read_revenue
+
+        return _needed(read_revenue(self.root / "revenue.csv", "revenue.csv", self.organisation))
 
     # ── the program's own: store and ledger ─────────────────────────────────────────────────────────────────────────────
 

@@ -11,6 +11,7 @@ from difflib import get_close_matches
 from finledger.core.model import DrawRequest, EvalRecord, MonthCharges, Organisation, PriceBook
 from finledger.core.period import Month
 from finledger.core.problem import Problem
+from finledger.core.revenue import Revenue
 
 
 def stray_requests(
@@ -45,5 +46,27 @@ def stray_evals(records: Sequence[EvalRecord], charges: MonthCharges, organisati
             f"{record.feature!r} was evaluated in {record.month}, and no team and no usage of the month has that feature",
             record.source,
             remedy=f"{hint}correct the feature; one without a record is charged as not tracked",
+            severity="warning",
+        )
+
+
+def stray_revenue(
+    revenue: Sequence[Revenue], months: Sequence[MonthCharges], organisation: Organisation
+) -> Iterator[Problem]:
+    """A warning for each row of the months whose feature no team declares and no charge has (A6)."""
+    known = {feature for team in organisation.teams.values() for feature in team.features}
+    for charges in months:
+        known |= {line.key.feature for line in charges.lines} | {each.key.feature for each in charges.disclosures}
+    wanted = {charges.month for charges in months}
+    for row in revenue:
+        if row.month not in wanted or row.feature in known:
+            continue
+        near = get_close_matches(row.feature, sorted(known - {""}), n=1, cutoff=0.6)
+        hint = f"did you mean {near[0]!r}? " if near else ""
+        yield Problem(
+            "revenue-unknown-feature",
+            f"{row.feature!r} earned {row.revenue:f} in {row.month}, and no team and no usage has that feature",
+            row.source,
+            remedy=f"{hint}correct the feature; its revenue stands beside no cost",
             severity="warning",
         )

@@ -9,6 +9,7 @@ from typing import Any
 
 from finledger.core.label_coverage import ASPECTS, Measured, summed
 from finledger.core.label_suggest import Advice
+from finledger.core.label_tables import by_guess, costliest
 from finledger.core.money import minor_digits, rounded_places
 from finledger.write.text import plain
 
@@ -19,7 +20,8 @@ CSV_COLUMNS = (
     *(f"{aspect}_rows" for aspect in ASPECTS), *(f"{aspect}_cost" for aspect in ASPECTS), "change",
 )  # fmt: skip
 FIGURES = ("rows", "tokens", "cost", *(f"with_{aspect}" for aspect in ASPECTS), "change")
-UNLABELLED = ("missing", "rows", "tokens", "cost", "usage")
+UNLABELLED = ("guess", "missing", "rows", "tokens", "cost", "usage")
+GUESSES = ("guess", "rows", "cost", "rules")
 _PLACES = 6
 Grouped = Iterable[tuple[Mapping[str, str], Measured]]
 
@@ -66,7 +68,7 @@ def table_rows(rows: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:
 
 def unlabelled_rows(unlabelled: Mapping[Advice, Measured], currency: str) -> list[dict[str, Any]]:
     """What lacks a team or a feature, the most expensive first, each with what to write into finledger.yaml."""
-    found = sorted(unlabelled.items(), key=_costliest)
+    found = sorted(unlabelled.items(), key=costliest)
     return [
         {
             "missing": list(advice.missing),
@@ -76,6 +78,7 @@ def unlabelled_rows(unlabelled: Mapping[Advice, Measured], currency: str) -> lis
             "cost": cost_text(each.cost, currency),
             "under": advice.under,
             "text": advice.text,
+            "guess": advice.guess,
         }
         for advice, each in found
     ]
@@ -85,8 +88,16 @@ def unlabelled_cells(rows: Sequence[Mapping[str, Any]]) -> list[list[Any]]:
     """Cells of `UNLABELLED` for a table."""
     said = [", ".join(f"{name} {text}" for name, text in row["usage"].items()) for row in rows]
     return [
-        [" and ".join(row["missing"]), row["rows"], row["tokens"], row["cost"], usage]
+        [row["guess"], " and ".join(row["missing"]), row["rows"], row["tokens"], row["cost"], usage]
         for row, usage in zip(rows, said, strict=True)
+    ]
+
+
+def guess_rows(unlabelled: Mapping[Advice, Measured], currency: str) -> list[dict[str, Any]]:
+    """Usage without a team by who likely owns it, the costliest first; `guess` is "" where nobody can tell."""
+    return [
+        {"guess": guess, "rows": each.rows, "cost": cost_text(each.cost, currency), "rules": count}
+        for guess, each, count in by_guess(unlabelled)
     ]
 
 
@@ -102,11 +113,6 @@ def advice_text(rows: Sequence[Mapping[str, Any]]) -> list[str]:
 def cost_text(cost: Decimal | None, currency: str) -> str | None:
     """Every digit, and at least the currency's places."""
     return None if cost is None else plain(cost, minor_digits(currency), grouped=False)
-
-
-def _costliest(found: tuple[Advice, Measured]) -> tuple[Any, ...]:
-    advice, each = found
-    return (-(each.cost or Decimal(0)), -each.tokens, -each.rows, advice.missing, advice.when)
 
 
 def _share(share: Fraction | None) -> str | None:

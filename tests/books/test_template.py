@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import replace
 from datetime import date
+from decimal import Decimal
 from pathlib import Path
 
 import pytest
@@ -51,7 +52,10 @@ def test_new_books__read_without_a_problem(tmp_path: Path, currency: str, day: d
 
 def test_new_books__what_is_commented_out_works(tmp_path: Path) -> None:
     text = new_books("x", "USD")["finledger.yaml"]
-    keys = "pools|providers|buffer|fiscal_year_start|sources|rules|accounts|seats|fund_presentation|disputes"
+    keys = (
+        "pools|providers|buffer|fiscal_year_start|sources|rules|accounts|seats|targets|fund_presentation|disputes|review|journal|"
+        "gates|early_adoption"
+    )
     live = re.sub(rf"^( *)# (?=({keys}):|  )", r"\1", text, flags=re.MULTILINE)
     assert live != text
     (tmp_path / "finledger.yaml").write_text(live, encoding="utf-8")
@@ -62,6 +66,7 @@ def test_new_books__what_is_commented_out_works(tmp_path: Path) -> None:
     assert not missing_between_entities(replace(outcome.rows, platform_entity="x"))
     assert outcome.rows.fund_presentation == "pnl_contra"
     assert (outcome.rows.respond_days, outcome.rows.resolve_days) == (5, 20)
+    assert outcome.rows.teams["search"].targets["*"] == {"per_useful_gpu_hour": Decimal("40.00")}
     assert len(outcome.rows.rules) == 2 and outcome.rows.teams["search"].seats == {"assistant": 40}
 
 

@@ -16,6 +16,9 @@ for a quarter, looked at when all months were allocated in the order of their na
   codes of the problems that stand in the way of closing it besides months that are open;
 - QUARTER-postings.csv: the net of the quarter's own entries by account and cost centre;
 
+for either, PERIOD-features.json: of the tables of `features`, the rows in order with whatever is named of them; for a month,
+MONTH-units.json: the same of `units`, by what it is asked for;
+
 and load.json: what `load` counts. The sums are in each example's README.md; README.md here says how they are done. What any of
 them writes as FOCUS is held to that specification's rules.
 
@@ -112,6 +115,9 @@ def test_example(
         if postings.exists():
             entities = _names_entities(postings)
             assert _net_of(got["entries"], entities) == _net(postings, "account_key", entities)
+    if engine == "reference":
+        monkeypatch.setattr(duckdb, "group", reference.group)
+    _compare_tables(books, expected, capsys)
     for version in VERSIONS:
         for path in sorted(books.glob(f"out/{MONTHS}/{file_name(version)}")):
             assert violations(path.read_bytes(), version) == [], path.parent.name
@@ -206,6 +212,28 @@ def _refuses(books: Path, error: Path, engine: str, capsys: pytest.CaptureFixtur
     missing = [fragment for fragment in error.read_text().splitlines() if fragment not in said]
     assert not missing, said
     assert not list((books / "out").rglob("charges.csv"))
+
+
+def _compare_tables(books: Path, expected: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Unit costs and features: every row that a table has, in its order, as far as the example names its fields."""
+    for path in sorted(expected.glob(f"{MONTHS}-units.json")):
+        for by, tables in json.loads(path.read_text()).items():
+            month = path.stem.removesuffix("-units")
+            got = finledger_json(capsys, "units", "--books", books, "--month", month, "--by", by)
+            assert _named(got, tables) == tables, by
+    for path in sorted(expected.glob("*-features.json")):
+        period, tables = path.stem.removesuffix("-features"), json.loads(path.read_text())
+        words = ("--quarter" if "Q" in period else "--month", period)
+        assert _named(finledger_json(capsys, "features", "--books", books, *words), tables) == tables
+
+
+def _named(got: ROW, tables: dict[str, list[ROW]]) -> dict[str, list[ROW]]:
+    """The tables' rows, each with the fields that the wanted row at its place names; rows that nobody wants whole."""
+    found = {}
+    for name, wanted in tables.items():
+        fields = [*wanted, *([{}] * (len(got[name]) - len(wanted)))]
+        found[name] = [{key: row[key] for key in want or row} for row, want in zip(got[name], fields, strict=True)]
+    return found
 
 
 def _compare_lines(got: ROW, path: Path) -> None:

@@ -17,6 +17,7 @@ from finledger.read.capacity import read_capacity
 from finledger.read.draws import read_draws
 from finledger.read.eval_budgets import read_eval_budgets
 from finledger.read.platform_costs import COMPONENTS, read_platform_costs
+from finledger.read.revenue import read_revenue
 from finledger.read.settings import read_settings
 from tests.support import ROOT, SHARED, needs_shared
 
@@ -259,3 +260,33 @@ def test_read_eval_budgets__every_mistake_at_once(tmp_path: Path, organisation: 
         ("amount-too-fine", "t.csv:8 (amount)"),
     ]
     assert [each.feature for each in outcome.rows] == ["d"]
+
+
+# ── revenue.csv ─────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def test_read_revenue__by_cohort_or_of_none_and_below_zero(tmp_path: Path, organisation: Organisation) -> None:
+    text = "month,feature,cohort,revenue\n2026-08,answers,pro,250.00\n2026-07,answers,,10\n2026-07,answers,=free,-1.10\n"
+    outcome = read(read_revenue, tmp_path, text, organisation)
+    assert outcome.problems == ()
+    assert [(str(each.month), each.cohort, each.revenue) for each in outcome.rows] == [
+        ("2026-07", "", Decimal(10)),
+        ("2026-07", "=free", Decimal("-1.10")),
+        ("2026-08", "pro", Decimal("250.00")),
+    ]
+
+
+def test_read_revenue__every_mistake_at_once(tmp_path: Path, organisation: Organisation) -> None:
+    text = (
+        "month,feature,cohort,revenue\n"
+        "2026-07,a,pro,1\n2026-07,a,pro,2\n2026-07,b,,0.001\n2026-13,c,,1\n2026-07,,,1\n2026-07,d,,\n2026-07,a,,3\n"
+    )
+    outcome = read(read_revenue, tmp_path, text, organisation)
+    assert codes(outcome) == [
+        ("revenue-twice", "t.csv:3"),
+        ("amount-too-fine", "t.csv:4 (revenue)"),
+        ("not-a-month", "t.csv:5 (month)"),
+        ("table-cell-empty", "t.csv:6 (feature)"),
+        ("table-cell-empty", "t.csv:7 (revenue)"),
+    ]
+    assert len(outcome.rows) == 2

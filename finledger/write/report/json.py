@@ -1,0 +1,47 @@
+"""A report as JSON, schema 1: exact decimals as text, a row an object, null where there is no figure."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from finledger.core.report import Missing, Report, Table
+from finledger.write.figures import json_bytes, text_or_none
+from finledger.write.report._cells import exact
+from finledger.write.templates import Templates
+
+
+def contents(report: Report, name: str, templates: Templates) -> dict[str, bytes]:
+    return {f"{name}.json": json_bytes(report_json(report))}
+
+
+def report_json(report: Report) -> dict[str, Any]:
+    """The JSON of `report`. A figure that nobody can give is null, and `FIELD_missing` beside it says why."""
+    return {
+        "schema": 1,
+        "books": report.books,
+        "period": report.period,
+        "months": [str(month) for month in report.months],
+        "currency": report.currency,
+        "provisional": report.provisional,
+        "as_of": text_or_none(report.as_of),
+        "team": report.team or None,
+        "tables": {table.name: table_json(table) for table in report.tables},
+    }
+
+
+def table_json(table: Table) -> dict[str, Any]:
+    return {
+        "title": table.title,
+        "note": table.note,
+        "fields": [{"name": field.name, "kind": field.kind, "unit": field.unit} for field in table.fields],
+        "rows": [_row(table, number) for number in range(len(table.rows))],
+    }
+
+
+def _row(table: Table, number: int) -> dict[str, Any]:
+    row: dict[str, Any] = {}
+    for field, cell in zip(table.fields, table.rows[number], strict=True):
+        row[field.name] = cell if type(cell) is int else exact(cell, field)
+        if isinstance(cell, Missing):
+            row[f"{field.name}_missing"] = cell.why
+    return row
