@@ -45,7 +45,7 @@ def bench(request: pytest.FixtureRequest, tmp_path: Path) -> Workbench:
 def test_every_line__rows_add_up_and_a_fresh_run_gives_the_same(bench: Workbench) -> None:
     kinds: Counter[str] = Counter()
     for month in bench.months():
-        for line in bench.ledger.charge_rows(month)[::4]:
+        for line in bench.ledger.charge_rows(month)[::8]:
             found = explain(bench, f"{month}/{line.key.team}", line.line_id, limit=3)
             kinds[line.key.kind] += 1
             assert found.line == line
@@ -73,14 +73,15 @@ def test_every_row__is_a_source_of_one_line_a_meter(bench: Workbench) -> None:
         with localcontext(EXACT):
             groups = owned_groups(inputs)
             keys = [line.key for line in rate(groups, pricing).rows if line.key.kind != "seat"]
-            for key in keys:
+            for number, key in enumerate(keys):
                 asked = replace(query(inputs), only=columns_of(key, inputs.organisation))
                 sources = [each.owned.group for each in sources_of(key, groups, groups, pricing)]
                 measures = ("rows", *measures_of(key.kind, inputs.organisation))
                 rows = group_rows(paths, asked, sources, measures[1:], EVERY)
                 assert rows.sums["rows"] == len(rows.first)
                 assert rows.sums == {name: sum(each.sums[name] for each in sources) for name in measures}
-                assert first_rows(paths, asked, sources, 3) == rows.first[:3]
+                if number % 8 == 0:
+                    assert first_rows(paths, asked, sources, 3) == rows.first[:3]
                 times.update((str(row["usage_id"]), key.kind) for _, _, row in rows.first)
     assert set(times.values()) == {1}
     assert set(times) == set(meters_of(bench.root / "usage" / "all.csv"))
