@@ -93,7 +93,8 @@ def close_month(
     closed = bench.closed(month)
     if closed is not None:
         return Closing(month, event=closed, already=True)
-    with _alone(bench, month, waive) as change:
+    with _alone(bench, month, closed) as change:
+        _waive(bench, change, waive)
         found = _allowed(look_at_month(bench, month, (*standing_waivers(bench), *waive), engine_name))
         charges, providers = found.charges, found.providers
         assert charges is not None and providers is not None
@@ -119,7 +120,8 @@ def close_quarter(
     closed = bench.closed(quarter)
     if closed is not None:
         return Closing(quarter, event=closed, already=True)
-    with _alone(bench, quarter, waive) as change:
+    with _alone(bench, quarter, closed) as change:
+        _waive(bench, change, waive)
         found = _allowed(look_at_quarter(bench, quarter, (*standing_waivers(bench), *waive), engine_name))
         settled = found.settled
         assert settled is not None
@@ -135,15 +137,22 @@ def close_quarter(
 
 
 @contextmanager
-def _alone(bench: Workbench, period: Month | Quarter, waive: Sequence[Waiver]) -> Iterator[Change]:
-    """The one change in which a period is closed; waivers given with the command become part of the books by it."""
+def _alone(bench: Workbench, period: Month | Quarter, seen: Event | None, dry_run: bool = False) -> Iterator[Change]:
+    """The one change in which a period is closed, or opened again; `seen`: the close that held for it when it was looked at.
+
+    `Busy` where another process closed it, opened it again or changed the books while this one waited for its turn.
+    """
     before = len(bench.ledger.events())
-    with bench.change() as change:
-        if len(bench.ledger.events()) != before:
-            raise Busy(f"another process changed the books while the close of {period} waited for them")
-        if waive:
-            change.put(with_waivers(bench, waive))
+    with bench.change(dry_run) as change:
+        if len(bench.ledger.events()) != before or bench.closed(period) != seen:
+            raise Busy(f"another process changed the books, or {period}, while this one waited for them")
         yield change
+
+
+def _waive(bench: Workbench, change: Change, waive: Sequence[Waiver]) -> None:
+    """Waivers given with the command become part of the books by it."""
+    if waive:
+        change.put(with_waivers(bench, waive))
 
 
 def _allowed(found: Closing) -> Closing:
@@ -377,13 +386,10 @@ def reopen(bench: Workbench, period: Month | Quarter, reason: str, by: str, *, d
     close = bench.closed(period)
     if close is None:
         raise Misused(f"{period} is not closed")
-    later = [event for event in in_force(bench.ledger.events()).values() if event.number > close.number]
-    if later:
-        raise Refused([_later_closed(event, period) for event in sorted(later, key=lambda event: -event.number)])
-    before = len(bench.ledger.events())
-    with bench.change(dry_run) as change:
-        if len(bench.ledger.events()) != before:
-            raise Busy(f"another process changed the books while the reopening of {period} waited for them")
+    with _alone(bench, period, close, dry_run) as change:
+        later = [event for event in in_force(bench.ledger.events()).values() if event.number > close.number]
+        if later:
+            raise Refused([_later_closed(event, period) for event in sorted(later, key=lambda event: -event.number)])
         moved = _moved_aside(bench, change, close)
         content = {"close": close.number, "reason": reason, "by": by, "moved": moved}
         return change.ledger.add_event("reopen", str(period), str(close.number), content)

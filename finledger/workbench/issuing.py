@@ -44,10 +44,10 @@ class Workbench(Months):
 
         A closed month comes to what it was closed with, from what was sealed then, and is not recorded again.
         """
-        close = self.closed(month)
-        if close is not None:
-            return self._as_closed(month, close, engine_name)
         with self.change(dry_run=not record) as change:
+            close = self.closed(month)
+            if close is not None:
+                return self._as_closed(month, close, engine_name)
             charges, documents = self.charge(month, engine_name=engine_name, allow_unpriced=allow_unpriced)
             if record:
                 self.record(change.ledger, charges)

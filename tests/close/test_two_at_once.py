@@ -1,4 +1,4 @@
-"""Two processes close the same month at once: it is closed once."""
+"""Two processes close the same month at once, or open it again: that is done once."""
 
 from __future__ import annotations
 
@@ -6,11 +6,16 @@ import os
 import shutil
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
+from finledger.books.events import Event
+from finledger.core.period import Month, Quarter
+from finledger.core.problem import Busy
 from finledger.workbench import Workbench
+from finledger.workbench.closing import close_month, reopen
 from finledger.workbench.verify import verify
 from tests.close.small_books import AUGUST, JULY, daily, make_books, snapshot
 
@@ -69,3 +74,33 @@ def test_close_and_allocate(books: Path, tmp_path: Path) -> None:
         assert sorted(code for code, _ in ended) in ([0, 0], [0, 3]), ended
         if Workbench(root).closed(JULY) is not None:
             assert verify(Workbench(root)).problems == ()
+
+
+class Overtaken(Workbench):
+    """Books that another process closes, or opens again, right after this one has looked whether they are closed."""
+
+    def __init__(self, root: Path, other: Callable[[], object]) -> None:
+        super().__init__(root)
+        self.other: Callable[[], object] | None = other
+
+    def closed(self, period: Month | Quarter) -> Event | None:
+        found = super().closed(period)
+        other, self.other = self.other, None
+        if other is not None:
+            other()
+        return found
+
+
+def test_overtaken_close(books: Path, tmp_path: Path) -> None:
+    root = shutil.copytree(books, tmp_path / "books")
+    with pytest.raises(Busy, match="another process"):
+        close_month(Overtaken(root, lambda: close_month(Workbench(root), JULY)), JULY)
+    assert [event.kind for event in Workbench(root).ledger.events()] == ["close", "documents"]
+
+
+def test_overtaken_reopen(books: Path, tmp_path: Path) -> None:
+    root = shutil.copytree(books, tmp_path / "books")
+    close_month(Workbench(root), JULY)
+    with pytest.raises(Busy, match="another process"):
+        reopen(Overtaken(root, lambda: reopen(Workbench(root), JULY, "why", "Ada")), JULY, "why", "Bo")
+    assert [event.kind for event in Workbench(root).ledger.events()] == ["close", "documents", "reopen"]
