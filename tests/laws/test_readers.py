@@ -33,7 +33,8 @@ CASES = Path(__file__).parents[1] / "formats" / "usage"
 # one good export of each format in each way that it is written; `split` of AWS is left out: there a row's cost hangs on others
 BASES = [
     "anthropic_costs/page", "anthropic_costs_csv/csv", "anthropic_usage/page", "anthropic_usage_csv/csv",
-    "aws_cur/legacy", "azure_costs/ea", "dcgm/range", "focus/1.3", "gcp_billing/flattened", "gcp_billing/nested",
+    "aws_cur/legacy", "azure_costs/ea", "bedrock_invocations/lines", "dcgm/range", "focus/1.3",
+    "gcp_billing/flattened", "gcp_billing/nested",
     "helicone/requests", "langfuse/blob", "langfuse/observations", "litellm/csv", "litellm/jsonl", "litellm_daily/team",
     "litellm_daily/user", "native/csv", "native/jsonl", "oci_costs/hourly", "openai_activity/csv", "openai_costs/csv",
     "openai_costs/pages", "openai_usage/pages", "opencost/csv", "opencost/json", "openrouter_activity/answer",
