@@ -121,6 +121,24 @@ Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Only figures and err
 DryRun = Annotated[bool, typer.Option("--dry-run", "-n", help="Show what would be done, and write nothing.")]
 
 
+def one_period(month: period.Month | None, quarter: period.Quarter | None) -> period.Month | period.Quarter:
+    """The period that --month or --quarter names; `Misused` when it is none, or both."""
+    found = month if quarter is None else quarter
+    if found is None or (month is not None and quarter is not None):
+        raise Misused("name a month or a quarter: --month 2026-08, or --quarter 2026-Q3")
+    return found
+
+
+def loaded_months(bench: Workbench, named: period.Month | period.Quarter) -> list[period.Month]:
+    """The month, or those of the quarter of which something is loaded; `Misused` when that is none."""
+    if isinstance(named, period.Month):
+        return [named]
+    found = [each for each in named.months(bench.organisation.fiscal_year_start) if each in bench.months()]
+    if not found:
+        raise Misused(f"nothing of {named} is loaded: there is nothing to look at")
+    return found
+
+
 def opened(books: Path, as_of: str) -> Workbench:
     """The books as they are, or as they were at a close: then they are only read."""
     from finledger.workbench import Workbench, sealed

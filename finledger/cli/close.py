@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from finledger.cli._options import AnyMonth, AnyQuarter, Books, DryRun, Format, Quiet
+from finledger.cli._options import AnyMonth, AnyQuarter, Books, DryRun, Format, Quiet, one_period
 
 if TYPE_CHECKING:
     from finledger.workbench.closing import Closing
@@ -50,13 +50,11 @@ def close(
     dry_run: DryRun = False,
 ) -> None:
     from finledger.cli import screen
-    from finledger.core.problem import Misused, Refused
+    from finledger.core.problem import Refused
     from finledger.workbench import Workbench, closing, signing
     from finledger.workbench.waivers import given_waivers, standing_waivers
 
-    period = month if quarter is None else quarter
-    if period is None or (month is not None and quarter is not None):
-        raise Misused("name a month with --month, or a quarter with --quarter")
+    period = one_period(month, quarter)
     bench = Workbench(books)
     given = given_waivers(period, waive or (), by, reason)
     if sign is not None:

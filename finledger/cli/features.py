@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from finledger.cli._options import AnyMonth, AnyQuarter, AsOf, Books, Format, Quiet, opened
+from finledger.cli._options import AnyMonth, AnyQuarter, AsOf, Books, Format, Quiet, loaded_months, one_period, opened
 
 if TYPE_CHECKING:
     from finledger.core.report import Table
@@ -28,23 +28,14 @@ def features(
     quiet: Quiet = False,
 ) -> None:
     from finledger.cli import screen
-    from finledger.core.problem import Misused
     from finledger.workbench.units import features_of
     from finledger.write.table_cells import program_rows
 
-    if (month is None) == (quarter is None):
-        raise Misused("name a month or a quarter: --month 2026-08, or --quarter 2026-Q3")
-    bench = opened(books, as_of)
-    if month is not None:
-        months = [month]
-    else:
-        assert quarter is not None, "one of the two is given"
-        months = [each for each in quarter.months(bench.organisation.fiscal_year_start) if each in bench.months()]
-        if not months:
-            raise Misused(f"nothing of {quarter} is loaded: there is nothing to look at")
+    looked_at, bench = one_period(month, quarter), opened(books, as_of)
+    months = loaded_months(bench, looked_at)
     with screen.progress("working out features", quiet=quiet):
         tables, notices = features_of(bench, months)
-    period, currency = str(month or quarter), bench.organisation.currency
+    period, currency = str(looked_at), bench.organisation.currency
     if format == "json":
         named = {table.name.replace("-", "_"): program_rows(table) for table in tables}
         screen.json_out({"schema": 1, "period": period, "currency": currency, **named})

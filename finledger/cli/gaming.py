@@ -12,7 +12,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from finledger.cli._options import AnyMonth, AnyQuarter, AsOf, Books, Format, Quiet, opened
+from finledger.cli._options import AnyMonth, AnyQuarter, AsOf, Books, Format, Quiet, loaded_months, one_period, opened
 
 if TYPE_CHECKING:
     from finledger.core.gaming import Checked
@@ -29,19 +29,10 @@ def gaming(
     quiet: Quiet = False,
 ) -> None:
     from finledger.cli import screen
-    from finledger.core.problem import Misused
     from finledger.workbench.inspection import gaming as look
 
-    if (month is None) == (quarter is None):
-        raise Misused("name a month or a quarter: --month 2026-08, or --quarter 2026-Q3")
-    bench = opened(books, as_of)
-    if month is not None:
-        months = [month]
-    else:
-        assert quarter is not None, "one of the two is given"
-        months = [each for each in quarter.months(bench.organisation.fiscal_year_start) if each in bench.months()]
-        if not months:
-            raise Misused(f"nothing of {quarter} is loaded: there is nothing to look at")
+    period, bench = one_period(month, quarter), opened(books, as_of)
+    months = loaded_months(bench, period)
     with screen.progress("looking at the labels", quiet=quiet):
         found = {str(each): look(bench, each) for each in months}
     rows = [

@@ -12,7 +12,7 @@ from typing import Annotated
 
 import typer
 
-from finledger.cli._options import AnyMonth, AnyQuarter, Books, DryRun, Format, Quiet
+from finledger.cli._options import AnyMonth, AnyQuarter, Books, DryRun, Format, Quiet, one_period
 
 By = Annotated[str, typer.Option("--by", metavar="NAME", help="Who reopens it.")]
 Reason = Annotated[str, typer.Option("--reason", metavar="TEXT", help="Why it is reopened.")]
@@ -29,12 +29,9 @@ def reopen(
     dry_run: DryRun = False,
 ) -> None:
     from finledger.cli import screen
-    from finledger.core.problem import Misused
     from finledger.workbench import Workbench, closing
 
-    period = month if quarter is None else quarter
-    if period is None or (month is not None and quarter is not None):
-        raise Misused("name a month with --month, or a quarter with --quarter")
+    period = one_period(month, quarter)
     event = closing.reopen(Workbench(books), period, reason, by, dry_run=dry_run)
     row = {"period": str(period), "close": event.content["close"], "by": by, "reason": reason, "event": event.number}
     if format == "json":

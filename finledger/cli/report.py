@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from finledger.cli._options import AnyMonth, AnyQuarter, Books, DryRun, Format, Quiet, chosen_formats
+from finledger.cli._options import AnyMonth, AnyQuarter, Books, DryRun, Format, Quiet, chosen_formats, one_period
 
 if TYPE_CHECKING:
     from finledger.core.report import Report
@@ -58,9 +58,7 @@ def report(
     from finledger.workbench.report_files import billed, put_files, report_files
     from finledger.write import report as writers
 
-    if (month is None) == (quarter is None):
-        raise Misused("name a month with --month or a quarter with --quarter")
-    period: Any = month if quarter is None else quarter
+    period = one_period(month, quarter)
     formats = chosen_formats(to, writers.formats(), "report")
     bench = Workbench(books)
     if team is not None and team not in bench.organisation.teams:

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
-from finledger.cli._options import AnyMonth, AnyQuarter, Books, Quiet
+from finledger.cli._options import AnyMonth, AnyQuarter, Books, Quiet, one_period
 
 if TYPE_CHECKING:
     from finledger.core.compare import Change
@@ -92,6 +92,7 @@ def simulate(
     quiet: Quiet = False,
 ) -> None:
     from finledger.cli import screen
+    from finledger.core.period import Quarter
     from finledger.core.problem import Misused
     from finledger.core.whatif import WhatIf
     from finledger.workbench import Workbench, simulation
@@ -103,14 +104,14 @@ def simulate(
         raise Misused("--seats-vs-actions looks at the month as it is: leave the other options out")
     if seats_vs_actions and format == "markdown":
         raise Misused("--seats-vs-actions is shown as table, json or csv")
-    if (month is None) == (quarter is None):
-        raise Misused("name a month with --month or a quarter with --quarter")
+    period = one_period(month, quarter)
     if seats_vs_actions and quarter is not None:
         raise Misused("--seats-vs-actions looks at one month: name it with --month")
-    months = [month] if month is not None else []
-    if quarter is not None:
-        months = list(quarter.months(bench.organisation.fiscal_year_start))
-    with screen.progress(f"charging {quarter or month} twice", quiet=quiet):
+    if isinstance(period, Quarter):
+        months = list(period.months(bench.organisation.fiscal_year_start))
+    else:
+        months = [period]
+    with screen.progress(f"charging {period} twice", quiet=quiet):
         if seats_vs_actions:
             spreads = simulation.seats_against_actions(bench, months[0])
         else:
@@ -118,7 +119,7 @@ def simulate(
     if seats_vs_actions:
         _show_seats(spreads, str(month), bench.organisation.currency, format, quiet)
     else:
-        _show(found, str(quarter or month), what_if.changes, format, quiet)
+        _show(found, str(period), what_if.changes, format, quiet)
 
 
 # ── before and after ────────────────────────────────────────────────────────────────────────────────────────────────────

@@ -12,7 +12,19 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
-from finledger.cli._options import AnyMonth, AnyQuarter, AsOf, Books, DryRun, Format, Month, Quiet, month_of, opened
+from finledger.cli._options import (
+    AnyMonth,
+    AnyQuarter,
+    AsOf,
+    Books,
+    DryRun,
+    Format,
+    Month,
+    Quiet,
+    month_of,
+    one_period,
+    opened,
+)
 from finledger.cli.dispute import On
 from finledger.core import period
 from finledger.core.problem import Misused
@@ -232,9 +244,7 @@ def signoff(
     from finledger.cli import screen
     from finledger.workbench import Workbench, stages
 
-    named = month if quarter is None else quarter
-    if named is None or (month is not None and quarter is not None):
-        raise Misused("name a month with --month, or a quarter with --quarter")
+    named = one_period(month, quarter)
     done = stages.sign_off(Workbench(books), named, by=by, role=role, on=on or date.today(), dry_run=dry_run)
     row = {
         "period": done.period,

@@ -14,7 +14,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from finledger.cli._options import AnyMonth, AnyQuarter, AsOf, Books, DryRun, Format, Quiet, opened
+from finledger.cli._options import AnyMonth, AnyQuarter, AsOf, Books, DryRun, Format, Quiet, one_period, opened
 
 if TYPE_CHECKING:
     from finledger.workbench.trial_balance import TrialBalance
@@ -30,13 +30,11 @@ def trial_balance(
     dry_run: DryRun = False,
 ) -> None:
     from finledger.cli import screen
-    from finledger.core.problem import Misused, Refused
+    from finledger.core.problem import Refused
     from finledger.workbench.trial_balance import trial_balance_of, write_trial_balance
     from finledger.write import trial_balance as written
 
-    period = month or quarter
-    if period is None or (month is not None and quarter is not None):
-        raise Misused("name a month with --month, or a quarter with --quarter")
+    period = one_period(month, quarter)
     bench, dry_run = opened(books, as_of), dry_run or bool(as_of)
     with screen.progress(f"adding up {period}", quiet=quiet):
         found = trial_balance_of(bench, period, files=not as_of)
