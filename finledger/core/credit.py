@@ -17,7 +17,8 @@ from fractions import Fraction
 from typing import Any
 
 from finledger.core.charge import part_of
-from finledger.core.disputes import CREDITED, Event
+from finledger.core.disputes import CREDITED
+from finledger.core.events import Event
 from finledger.core.model import MONEY_MOVES, ChargeLine, Component, LineKey, Operated, Organisation
 from finledger.core.money import Money, Rounding, rounded_places, split, total, zero
 from finledger.core.period import Month

@@ -6,12 +6,13 @@ at: whether it is overdue is asked with a date.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass, replace
 from datetime import date
 from fractions import Fraction
-from typing import Any, Literal, Protocol
+from typing import Any, Literal
 
+from finledger.core.events import Event
 from finledger.core.model import ChargeLine
 from finledger.core.money import Money
 from finledger.core.period import Month
@@ -22,19 +23,6 @@ State = Literal["open", "upheld", "rejected", "withdrawn"]
 OUTCOMES: tuple[Outcome, ...] = ("upheld", "rejected", "withdrawn")
 OPENED, RESOLVED, CREDITED = "dispute-open", "dispute-resolve", "credit"
 DISPUTE, CREDIT = "D", "C"
-
-
-class Event(Protocol):
-    """An event of the books' log, as far as it matters here. `content` is plain JSON."""
-
-    @property
-    def kind(self) -> str: ...
-    @property
-    def period(self) -> str: ...
-    @property
-    def subject(self) -> str: ...
-    @property
-    def content(self) -> Mapping[str, Any]: ...
 
 
 @dataclass(frozen=True, slots=True)

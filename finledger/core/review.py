@@ -11,8 +11,9 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from fractions import Fraction
-from typing import Any, Literal, Protocol
+from typing import Any, Literal
 
+from finledger.core.events import Event
 from finledger.core.measures import rise
 from finledger.core.model import EvalBudget, FeatureQuality, MonthCharges
 from finledger.core.money import Money, rounded_places, significant, total
@@ -26,23 +27,6 @@ DECISIONS: tuple[Decision, ...] = ("keep", "swap", "evaluate", "retire")
 OPENED, DECIDED = "review-open", "review-decide"
 EVALS, BUDGETS = SourceRef("evals"), SourceRef("eval-budgets.csv")
 PLACES = 6
-
-
-class Event(Protocol):
-    """An event of the books' log, as far as it matters here. `content` is plain JSON."""
-
-    @property
-    def number(self) -> int: ...
-    @property
-    def kind(self) -> str: ...
-    @property
-    def period(self) -> str: ...
-    @property
-    def subject(self) -> str: ...
-    @property
-    def content(self) -> Mapping[str, Any]: ...
-    @property
-    def hash(self) -> str: ...
 
 
 @dataclass(frozen=True, slots=True)
