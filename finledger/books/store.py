@@ -335,7 +335,7 @@ def _write_months(
         start, end = month.bounds(file.timezone)
         path = folder / f"{month}.parquet"
         copied = connection.execute(
-            f"COPY ({_part_sql(index, file, start, end, any_known)}) TO {_literal(path)} ({_PART})"
+            f"COPY ({_part_sql(connection, index, file, start, end, any_known)}) TO {_literal(path)} ({_PART})"
         ).fetchone()
         rows = int(copied[0]) if copied else 0
         if not rows:
@@ -361,10 +361,11 @@ def _months(connection: duckdb.DuckDBPyConnection, file: StagedFile) -> list[Mon
     return sorted(found)
 
 
-def _part_sql(index: int, file: StagedFile, start: datetime, end: datetime, any_known: bool) -> str:
-    described = duckdb.connect()
-    present = {row[0] for row in described.execute(f"DESCRIBE SELECT * FROM read_parquet({_literal(file.rows)})").fetchall()}
-    described.close()
+def _part_sql(
+    connection: duckdb.DuckDBPyConnection, index: int, file: StagedFile, start: datetime, end: datetime, any_known: bool
+) -> str:
+    described = connection.execute(f"DESCRIBE SELECT * FROM read_parquet({_literal(file.rows)})").fetchall()
+    present = {row[0] for row in described}
     marked = bool(file.marks)
     columns = []
     for name, kind in STORED.items():
