@@ -6,11 +6,11 @@ import csv
 import gzip
 import io
 import json
-import os
 import runpy
 import shutil
 import subprocess
 import sys
+from contextlib import redirect_stdout
 from decimal import ROUND_HALF_UP, Decimal
 from functools import cache
 from pathlib import Path
@@ -18,6 +18,8 @@ from typing import Any
 
 import pytest
 import yaml
+
+from tests import support
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 SAMPLES = REPOSITORY / "samples"
@@ -32,12 +34,10 @@ ENGINES = ("reference", "duckdb")
 
 
 def finledger(*words: str, books: Path, code: int = 0) -> str:
-    """Run a command as a user does; what it printed. Another exit code than `code` fails the test with what it said."""
-    command = [sys.executable, "-c", "from finledger.cli import main; main()", *words, "--books", str(books)]
-    environment = {**os.environ, "PYTHONPATH": str(REPOSITORY)}
-    done = subprocess.run(command, capture_output=True, text=True, env=environment, timeout=300)
-    assert done.returncode == code, f"finledger {' '.join(words)} ended with {done.returncode}\n{done.stdout}\n{done.stderr}"
-    return done.stdout
+    """Run a command; what it printed. Another exit code than `code` fails the test."""
+    with redirect_stdout(io.StringIO()) as printed:
+        support.finledger(*words, "--books", books, expect=code)
+    return printed.getvalue()
 
 
 def as_json(*words: str, books: Path, code: int = 0) -> dict[str, Any]:

@@ -1,14 +1,17 @@
-"""The wheel holds everything: built, installed into an empty environment, and used away from the repository."""
+"""The wheel holds everything: built, installed into an environment of its own, and used away from the repository."""
 
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 import sys
 import zipfile
+from importlib.metadata import Distribution, PathDistribution
 from pathlib import Path
 
 import pytest
+from packaging.requirements import Requirement
 
 ROOT = Path(__file__).resolve().parent.parent
 pytestmark = pytest.mark.slow
@@ -43,9 +46,12 @@ def test_wheel__installed_alone_runs_a_quarter(wheel: Path, tmp_path: Path) -> N
     environment = tmp_path / "environment"
     run(sys.executable, "-m", "venv", "--without-pip", environment, cwd=tmp_path)
     python = environment / "bin" / "python"
-    pip = (sys.executable, "-m", "pip", "--python", python, "--disable-pip-version-check", "install", "--quiet")
-    # what the program itself needs, in the versions of the lock: nothing that only the tests need
-    run(*pip, "--constraint", unhashed(tmp_path), wheel, cwd=tmp_path)
+    (packages,) = environment.glob("lib/python*/site-packages")
+    for there in needed(wheel):
+        lend(there, packages)
+    uv = (sys.executable, "-m", "uv", "--quiet", "--no-cache", "pip")
+    run(*uv, "install", "--offline", "--no-deps", "--python", python, wheel, cwd=tmp_path)
+    run(*uv, "check", "--python", python, cwd=tmp_path)  # nothing is asked for that is not there
     finledger = environment / "bin" / "finledger"
     assert run(finledger, "--version", cwd=tmp_path).startswith("finledger 0.1.0")
     assert "Commands:" in run(finledger, "--help", cwd=tmp_path)
@@ -56,9 +62,27 @@ def test_wheel__installed_alone_runs_a_quarter(wheel: Path, tmp_path: Path) -> N
     assert {".pdf", ".html", ".xlsx", ".json", ".md", ".csv", ".beancount", ".journal"} <= made
 
 
-def unhashed(folder: Path) -> Path:
-    """The lock as constraints: pip takes hashes for all of what it installs or for none, and the wheel has none."""
-    lines = (ROOT / "requirements.lock").read_text().splitlines()
-    path = folder / "constraints.txt"
-    path.write_text("".join(line.rstrip(" \\") + "\n" for line in lines if not line.startswith(" ")))
-    return path
+def needed(wheel: Path) -> list[Distribution]:
+    """What the wheel asks for, and what that asks for, as it is installed here: nothing that only the tests need."""
+    with zipfile.ZipFile(wheel) as archive:
+        (metadata,) = (name for name in archive.namelist() if name.endswith("/METADATA"))
+    left = [(PathDistribution(zipfile.Path(wheel, metadata).parent), "")]
+    found: dict[tuple[str, str], Distribution] = {}
+    for asking, extra in left:
+        for asked in map(Requirement, asking.requires or ()):
+            if asked.marker is None or asked.marker.evaluate({"extra": extra}):
+                there = Distribution.from_name(asked.name)
+                new = {(there.name, wanted): there for wanted in ("", *asked.extras) if (there.name, wanted) not in found}
+                found |= new
+                left += [(there, wanted) for _, wanted in new]
+    return [there for (_, extra), there in found.items() if not extra]
+
+
+def lend(there: Distribution, packages: Path) -> None:
+    """Links to what is installed here, for a copy of all of it would be half a gigabyte; its description as a copy."""
+    for name in {path.parts[0] for path in there.files or ()} - {"..", "__pycache__"}:
+        place, installed = packages / name, Path(str(there.locate_file(name)))
+        if name.endswith(".dist-info"):
+            shutil.copytree(installed, place)
+        elif not place.exists():
+            place.symlink_to(installed.resolve())

@@ -24,7 +24,7 @@ from finledger.core.period import Month
 from finledger.workbench import Workbench
 from finledger.workbench.bundle import Bundled, check_bundle, write_bundle
 from finledger.workbench.disputes import give_credit, open_dispute
-from tests.support import ROOT, copy_books, finledger
+from tests.support import ROOT, copy_books, finledger, prepared
 
 EXAMPLES = ROOT / "tests" / "examples"
 DAY = date(2026, 8, 3)
@@ -32,11 +32,8 @@ WAIVED = ("--waive", "days-missing", "--by", "Bo Chen", "--reason", "one row a m
 
 
 def charged(name: str, folder: Path, *months: str) -> Path:
-    books = copy_books(EXAMPLES / name, folder / name)
-    finledger("load", "--books", books, "--quiet")
-    for month in months:
-        finledger("allocate", "--books", books, "--month", month, "--quiet")
-    return books
+    allocated = (("allocate", "--month", month, "--quiet") for month in months)
+    return prepared(copy_books(EXAMPLES / name, folder / name), ("load", "--quiet"), *allocated)
 
 
 def bundled(books: Path, month: str, rows_limit: int = 1_000_000, **key: object) -> Bundled:

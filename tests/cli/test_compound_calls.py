@@ -15,7 +15,7 @@ from finledger.core.model import Operated
 from finledger.core.money import Money
 from finledger.core.period import Month
 from finledger.workbench import Workbench
-from tests.support import ROOT, copy_books, finledger, finledger_json
+from tests.support import ROOT, copy_books, finledger, finledger_json, prepared
 
 JULY = Month(2026, 7)
 EXAMPLE = ROOT / "tests" / "examples" / "63-compound-call"
@@ -27,9 +27,7 @@ INSTALL = "install the checkers: apt-get install hledger ledger"
 
 @pytest.fixture
 def books(tmp_path: Path) -> Path:
-    books = copy_books(EXAMPLE, tmp_path / "books")
-    finledger("load", "--books", books, "--quiet")
-    return books
+    return prepared(copy_books(EXAMPLE, tmp_path / "books"), ("load", "--quiet"))
 
 
 def journal(books: Path, form: str) -> Path:

@@ -16,7 +16,7 @@ from finledger.books.events import broken_links
 from finledger.core.credit import credits_of
 from finledger.core.period import Month
 from finledger.workbench import Workbench
-from tests.support import ROOT, copy_books, finledger, finledger_json
+from tests.support import ROOT, copy_books, finledger, finledger_json, prepared
 
 EXAMPLES = ROOT / "tests" / "examples"
 ADS, SUPPORT = "L12e4634b0176234", "L4c2e2ca7c020778"
@@ -28,11 +28,8 @@ Run = Callable[..., Any]
 
 
 def books_of(name: str, folder: Path, *months: str) -> Path:
-    books = copy_books(EXAMPLES / name, folder / name)
-    finledger("load", "--books", books, "--quiet")
-    for month in months:
-        finledger("invoice", "--books", books, "--month", month, "--quiet")
-    return books
+    invoiced = (("invoice", "--month", month, "--quiet") for month in months)
+    return prepared(copy_books(EXAMPLES / name, folder / name), ("load", "--quiet"), *invoiced)
 
 
 @pytest.fixture

@@ -12,7 +12,7 @@ from finledger.books.ledger import Ledger
 from finledger.workbench import Workbench
 from tests.errors.test_errors import HERE as CASES
 from tests.errors.test_errors import lay_out
-from tests.support import finledger
+from tests.support import finledger, prepared
 
 HEADER = b"month,team,cause,disclosure,requested"
 SUPPORT = b"2026-08,support,backfill,Tickets were read again,"
@@ -22,8 +22,7 @@ DRAW = ("buffer", "draw", "--month", "2026-08", "--team", "search", "--cause", "
 @pytest.fixture
 def books(tmp_path: Path) -> Path:
     """A quarter of search that is loaded; 10,000 calls at 0.0126 a month."""
-    books = lay_out(CASES / "buffer-short", tmp_path / "books")
-    finledger("load", "--books", books, "--quiet")
+    books = prepared(lay_out(CASES / "buffer-short", tmp_path / "books"), ("load", "--quiet"))
     settings = books / "finledger.yaml"
     settings.write_text(settings.read_text(encoding="utf-8") + "  support: {cost_center: cc-1}\n", encoding="utf-8")
     return books

@@ -12,7 +12,7 @@ import pytest
 from finledger.core.model import ChargeLine
 from finledger.core.period import Month
 from finledger.workbench import Workbench
-from tests.support import ROOT, copy_books, finledger, finledger_json
+from tests.support import ROOT, copy_books, finledger, finledger_json, prepared
 
 EXAMPLES = ROOT / "tests" / "examples"
 
@@ -43,10 +43,8 @@ class Books:
 def books(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Callable[..., Books]:
     def charged(name: str, *months: str) -> Books:
         folder = copy_books(EXAMPLES / name, tmp_path / name)
-        finledger("load", "--books", folder, "--quiet")
-        for month in months:
-            finledger("allocate", "--month", month, "--books", folder, "--quiet")
-        return Books(folder, capsys)
+        allocated = (("allocate", "--month", month, "--quiet") for month in months)
+        return Books(prepared(folder, ("load", "--quiet"), *allocated), capsys)
 
     return charged
 

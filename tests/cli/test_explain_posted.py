@@ -22,12 +22,15 @@ from tests.close.small_books import (
     SEPTEMBER,
     SETTINGS,
     close,
+    closed_already,
     daily,
+    export,
     load_late,
     make_books,
     row,
+    write,
 )
-from tests.support import ROOT, copy_books, finledger, finledger_json
+from tests.support import ROOT, copy_books, finledger, finledger_json, prepared
 
 Said = Any
 
@@ -74,10 +77,9 @@ def closed(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Asking:
     """July closed with 31,000 calls of search in chat and 1,000 in evaluation; 1,000 more chat calls of July came late."""
     usage = {"july.csv": [*daily(JULY), row("e1", "2026-07-02", "search", 1000, "eval_run")], "august.csv": daily(AUGUST)}
     root = make_books(tmp_path / "books", usage)
-    close(root, JULY)
-    load_late(root, "late.csv", [row("l1", "2026-07-20", "search", 1000)])
-    finledger("invoice", "--month", "2026-08", "--to", "json", "-q", "--books", root)
-    return Asking(root, capsys)
+    closed_already(root, JULY)
+    write(root / "usage/late.csv", export([row("l1", "2026-07-20", "search", 1000)]))
+    return Asking(prepared(root, ("load",), ("invoice", "--month", "2026-08", "--to", "json", "-q")), capsys)
 
 
 def test_charges__each_posting_is_the_sum_of_its_lines(closed: Asking) -> None:
@@ -231,9 +233,9 @@ def settled(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Asking:
         "september.csv": [*daily(SEPTEMBER), *daily(SEPTEMBER, "support", 500)],
     }
     root = make_books(tmp_path / "books", usage, texts)
-    close(root, JULY, AUGUST)
-    load_late(root, "late.csv", [row("l1", "2026-08-20", "search", 1000)])
-    close(root, SEPTEMBER, Q3)
+    closed_already(root, JULY, AUGUST)
+    write(root / "usage/late.csv", export([row("l1", "2026-08-20", "search", 1000)]))
+    closed_already(prepared(root, ("load",)), SEPTEMBER, Q3)
     return Asking(root, capsys)
 
 

@@ -17,7 +17,7 @@ from finledger.core.problem import Refused
 from finledger.workbench import Workbench
 from finledger.workbench.labels import coverage, report_tables
 from tests.examples.test_examples import HERE
-from tests.support import copy_books, finledger, finledger_json
+from tests.support import copy_books, finledger, finledger_json, prepared
 
 SETTINGS = """\
 books: Labels
@@ -52,8 +52,7 @@ def books(tmp_path: Path) -> Path:
     (tmp_path / "usage").mkdir()
     (tmp_path / "finledger.yaml").write_text(SETTINGS, encoding="utf-8")
     (tmp_path / "usage/july.csv").write_text(ROWS, encoding="utf-8")
-    finledger("load", "--books", tmp_path)
-    return tmp_path
+    return prepared(tmp_path, ("load",))
 
 
 def found(capsys: pytest.CaptureFixture[str], books: Path, *words: str) -> dict[str, Any]:

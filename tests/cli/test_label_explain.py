@@ -11,7 +11,7 @@ from typing import Any
 import duckdb
 import pytest
 
-from tests.support import finledger, finledger_json
+from tests.support import finledger, finledger_json, prepared
 
 SETTINGS = """\
 books: Labels
@@ -55,8 +55,7 @@ def books(tmp_path: Path) -> Path:
     (tmp_path / "usage").mkdir()
     (tmp_path / "finledger.yaml").write_text(SETTINGS, encoding="utf-8")
     (tmp_path / "usage/july.csv").write_text(ROWS, encoding="utf-8")
-    finledger("load", "--books", tmp_path)
-    return tmp_path
+    return prepared(tmp_path, ("load",))
 
 
 def explained(capsys: pytest.CaptureFixture[str], books: Path, row: str) -> dict[str, Any]:

@@ -17,7 +17,7 @@ import pytest
 from finledger.books.ledger import Ledger
 from finledger.workbench import Workbench
 from finledger.workbench.numbers import number_of, void_notes
-from tests.support import ROOT, finledger, finledger_json
+from tests.support import ROOT, finledger, finledger_json, once
 
 SETTINGS = """books: Notes
 currency: USD
@@ -42,6 +42,11 @@ def _load(books: Path, name: str, month: str, team: str, feature: str, calls: in
 @pytest.fixture
 def books(tmp_path: Path) -> Path:
     """July closed; late usage of July and a rebilled credit of July are posted in August."""
+    once(tmp_path, "books with notes in August", lambda: _make(tmp_path))
+    return tmp_path
+
+
+def _make(tmp_path: Path) -> None:
     (tmp_path / "pricebooks").mkdir()
     (tmp_path / "evals").mkdir()
     (tmp_path / "finledger.yaml").write_text(SETTINGS)
@@ -56,7 +61,6 @@ def books(tmp_path: Path) -> Path:
     line = _lines(tmp_path / "out/2026-07/invoices/INV-2026-0002-support.json")[0]
     said = ("--reason", "Our load test", "--by", "Bo Chen", "--on", "2026-09-03", "--rebill", "search")
     finledger("credit", "INV-2026-0002", line, *said, "--books", tmp_path)
-    return tmp_path
 
 
 def _lines(document: Path) -> list[str]:

@@ -22,7 +22,7 @@ from finledger.pipeline import query
 from finledger.read.pricebook import read_pricebook
 from finledger.workbench import Workbench, book_life
 from finledger.write.pricebook import pricebook_yaml
-from tests.support import ROOT, copy_books, finledger, finledger_json
+from tests.support import ROOT, copy_books, finledger, finledger_json, prepared
 
 SAMPLE = ROOT / "samples" / "p3-price-from-usage"
 COMPANY = ROOT / "samples" / "kestrel-freight"
@@ -31,9 +31,7 @@ D = Decimal
 
 @pytest.fixture
 def books(tmp_path: Path) -> Path:
-    books = copy_books(SAMPLE, tmp_path / "books")
-    finledger("load", "--books", books, "--quiet")
-    return books
+    return prepared(copy_books(SAMPLE, tmp_path / "books"), ("load", "--quiet"))
 
 
 def book_of(books: Path, name: str = "2026-Q4") -> PriceBook:
@@ -311,8 +309,7 @@ def test_diff__is_the_difference_of_two_allocates(month: str, tmp_path: Path, ca
     books = copy_books(COMPANY, tmp_path / "books")
     for left in ("pricebooks/2026-Q4.yaml", *(books / "usage").glob("*/*-2026-1?.*")):
         (books / left).unlink(missing_ok=True)
-    finledger("load", "--books", books, "--quiet")
-    finledger("pricebook", "build", "2026-Q4", "--books", books)
+    prepared(books, ("load", "--quiet"), ("pricebook", "build", "2026-Q4"))
     path = books / "pricebooks/2026-Q4.yaml"
     text = path.read_text()
     for old, new in CHANGED.items():

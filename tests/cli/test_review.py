@@ -21,7 +21,7 @@ from finledger.core.period import Month
 from finledger.workbench import Workbench
 from finledger.workbench.digesting import _Reaches
 from finledger.workbench.projecting import Reach
-from tests.support import copy_books, finledger, finledger_json
+from tests.support import copy_books, finledger, finledger_json, prepared
 
 EXAMPLE = Path(__file__).parents[1] / "examples" / "76-review-and-projection"
 SWAP = ("--decision", "swap", "--candidate", "gpt-small", "--by", "Bo Chen", "--reason", "A fifth of the price")
@@ -30,9 +30,7 @@ RANKING = ("ranking", "--quarter", "2026-Q3", "--on", "2026-07-20")
 
 @pytest.fixture
 def books(tmp_path: Path) -> Path:
-    made = copy_books(EXAMPLE, tmp_path / "books")
-    finledger("load", "--books", made)
-    return made
+    return prepared(copy_books(EXAMPLE, tmp_path / "books"), ("load",))
 
 
 def by(rows: list[dict], name: str) -> dict[str, dict]:

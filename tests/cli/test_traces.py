@@ -12,7 +12,7 @@ import pytest
 
 from finledger.core.period import Month
 from finledger.workbench import Workbench
-from tests.support import ROOT, copy_books, finledger, finledger_json
+from tests.support import ROOT, copy_books, finledger, finledger_json, once
 
 JULY = Month(2026, 7)
 EXAMPLE = ROOT / "tests" / "examples" / "70-traces"
@@ -24,7 +24,7 @@ def books_with(tmp_path: Path, settings: str = "", *files: str) -> Path:
     with (books / "finledger.yaml").open("a") as text:
         text.write(settings)
     for name in files or ("1-tools.csv", "2-agents.csv"):
-        finledger("load", books / "usage" / name, "--books", books, "--quiet")
+        once(books, f"load {name}", lambda name=name: finledger("load", books / "usage" / name, "--books", books, "--quiet"))
     return books
 
 

@@ -13,7 +13,7 @@ from finledger.workbench import Workbench
 from finledger.workbench.units import unit_report
 from finledger.write.table_cells import program_rows
 from tests.close.small_books import AUGUST, JULY, close, daily, load_late, make_books, row, write
-from tests.support import ROOT, copy_books, finledger, finledger_json
+from tests.support import ROOT, copy_books, finledger, finledger_json, prepared
 
 SAMPLES = ROOT / "samples"
 TARGETS = """\
@@ -29,9 +29,7 @@ ODD = ("<script>alert(1)</script>", "=HYPERLINK(1)", "a|b,c", "日本")
 
 
 def loaded(sample: str, folder: Path) -> Path:
-    books = copy_books(SAMPLES / sample, folder / sample)
-    finledger("load", "--books", books, "--quiet")
-    return books
+    return prepared(copy_books(SAMPLES / sample, folder / sample), ("load", "--quiet"))
 
 
 def units(capsys: pytest.CaptureFixture[str], books: Path, by: str, *words: object, month: str = "2026-07") -> Any:

@@ -15,6 +15,7 @@ from finledger.core.money import Money
 from finledger.core.period import Month, Quarter
 from finledger.workbench import Workbench, closing
 from finledger.workbench.closing import Closing
+from tests.support import once
 
 SETTINGS = """\
 books: Close
@@ -80,7 +81,7 @@ def make_books(root: Path, usage: Mapping[str, Iterable[str]] | None = None, tex
     written |= {f"usage/{name}": export(rows) for name, rows in (usage or {}).items()}
     for name, text in written.items():
         write(root / name, text)
-    load(root)
+    once(root, "load", lambda: load(root))
     return root
 
 
@@ -118,6 +119,12 @@ def close(root: Path, *periods: Month | Quarter, waive: str = "") -> Closing:
             found = closing.close_quarter(Workbench(root), period, waive=waivers)
     assert found is not None
     return found
+
+
+def closed_already(root: Path, *periods: Month | Quarter) -> Path:
+    """The books with these periods closed, for what comes after that."""
+    once(root, f"close {' '.join(map(str, periods))}", lambda: close(root, *periods))
+    return root
 
 
 def charged(root: Path, month: Month) -> dict[tuple[str, str, str], str]:

@@ -24,6 +24,7 @@ from tests.close.small_books import (
     bill,
     charged,
     close,
+    closed_already,
     daily,
     edit,
     load_late,
@@ -44,8 +45,7 @@ def closed_july(root: Path, *rows: str, settings: str = "", prices: str = "", te
     """31,000 calls of search and these rows, closed. August has usage of search on each day."""
     all_texts = {"finledger.yaml": SETTINGS + settings, "pricebooks/2026-Q3.yaml": PRICEBOOK + prices, **(texts or {})}
     make_books(root, {"july.csv": [*daily(JULY), *rows], "august.csv": daily(AUGUST)}, all_texts)
-    close(root, JULY)
-    return root
+    return closed_already(root, JULY)
 
 
 def posted_late(root: Path, *rows: str, month: Month = AUGUST) -> dict[tuple[str, str, str], str]:

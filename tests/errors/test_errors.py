@@ -18,6 +18,7 @@ import pytest
 
 from finledger.cli._run import run
 from tests.errors.made import MAKERS
+from tests.support import finledger, once
 
 HERE = Path(__file__).parent
 PACKAGE = HERE.parents[1] / "finledger"
@@ -57,7 +58,7 @@ def test_case(
     monkeypatch.setenv("NO_COLOR", "1")
     commands = [shlex.split(line) for line in (HERE / case / "command").read_text(encoding="utf-8").splitlines() if line]
     for words in commands[:-1]:
-        prepare(words)
+        prepare(words, books)
     capsys.readouterr()
     before = dict(contents(books))
     code = run(commands[-1][1:])
@@ -89,9 +90,10 @@ def test_catalogue__has_every_code() -> None:
     assert NOT_IN_BOOKS.keys() - used.keys() == set(), "excused, and no longer there"
 
 
-def prepare(words: list[str]) -> None:
+def prepare(words: list[str], books: Path) -> None:
+    """A command or a change of the case's books, which are the working directory."""
     if words[0] == "finledger":
-        assert run(words[1:]) == 0, f"{shlex.join(words)} is there to prepare the case, and failed"
+        once(books, shlex.join(words), lambda: finledger(*words[1:]))
     else:
         MAKERS[words[0]](*words[1:])
 

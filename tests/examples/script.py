@@ -31,8 +31,18 @@ def run(expected: Path, capsys: pytest.CaptureFixture[str]) -> None:
 
 def printed() -> set[str]:
     """The files of expected/ that the commands print."""
-    lines = (shlex.split(line, comments=True) for line in Path(NAME).read_text(encoding="utf-8").splitlines())
-    return {words[-1] for words in lines if ">" in words}
+    return {words[-1] for words in _lines() if ">" in words}
+
+
+def asked() -> list[list[str]]:
+    """The words after `finledger` of each line that runs it."""
+    found = [words[1:] if words[0] == "!" else words for words in _lines()]
+    return [words[1:-2] if ">" in words else words[1:] for words in found if words[0] == "finledger"]
+
+
+def _lines() -> list[list[str]]:
+    lines = Path(NAME).read_text(encoding="utf-8").splitlines()
+    return [words for line in lines if (words := shlex.split(line, comments=True))]
 
 
 def _run(words: list[str], line: str, expected: Path, capsys: pytest.CaptureFixture[str]) -> None:

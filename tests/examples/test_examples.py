@@ -41,6 +41,7 @@ import shutil
 import subprocess
 import sys
 from collections import Counter, defaultdict
+from contextlib import chdir
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -52,11 +53,13 @@ from finledger.write.focus import VERSIONS, file_name
 from tests.cli.test_provider_quarter import CHECKERS
 from tests.examples import script
 from tests.formats.focus_rules import violations
-from tests.support import copy_books, finledger, finledger_json
+from tests.support import copy_books, finledger, finledger_json, once
 
 HERE = Path(__file__).parent
 EXAMPLES = sorted(path.parent.name for path in HERE.glob("*/finledger.yaml"))
 CLOSED = sorted(path.parent.name for path in HERE.glob(f"*/{script.NAME}"))
+IN_A_SHELL = ("67-compound-call-closed", "71-two-sources")  # as real processes; of the others the lines are compared
+PATH = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
 LINE = ("team", "cost_center", "feature", "item", "workload_type", "model", "component", "amount")
 DOCUMENT = ("period", "number", "kind", "team", "total", "original")
 DISCLOSURE = ("team", "feature", "item", "workload_type", "model", "gross", "platform_share", "paid")
@@ -86,7 +89,10 @@ def test_example(
         if engine == "reference":  # most commands have no --engine: it takes the other one's place in all of them
             monkeypatch.setattr(duckdb, "group", reference.group)
         monkeypatch.chdir(books)
-        script.run(expected, capsys)
+        if engine == "reference":
+            script.run(expected, capsys)
+        else:
+            once(books, script.NAME, lambda: script.run(expected, capsys))
         _compare_closed(books, expected)
     else:
         _load(books, expected, capsys)
@@ -132,16 +138,39 @@ def _load(books: Path, expected: Path, capsys: pytest.CaptureFixture[str]) -> No
 
 
 @pytest.mark.parametrize("name", CLOSED)
-def test_commands__run_in_a_shell_and_others_accept_the_journals(name: str, tmp_path: Path) -> None:
-    """The installed program, a process a command; then programs that are not ours look at each journal, and add them up."""
-    books = copy_books(HERE / name, tmp_path / name)
-    path = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
-    environment = {**os.environ, "PATH": path, "LC_ALL": "C.UTF-8"}
-    done = subprocess.run(
-        ["sh", "-eu", script.NAME], cwd=books, env=environment, capture_output=True, text=True, timeout=300
+def test_commands__are_a_script_for_the_shell(name: str, tmp_path: Path) -> None:
+    """A shell reads of each line the words that script.py reads, whatever finledger does with them."""
+    books, told = copy_books(HERE / name, tmp_path / name), tmp_path / "told"
+    program = tmp_path / "bin" / "finledger"
+    program.parent.mkdir()
+    program.write_text(f"#!/bin/sh\nprintf '%s\\n' \"$@\" '' >>'{told}'\n")
+    program.chmod(0o755)
+    in_a_shell(books, program.parent)
+    with chdir(books):
+        assert told.read_text() == "".join("".join(f"{word}\n" for word in (*words, "")) for words in script.asked())
+
+
+@pytest.mark.parametrize("name", IN_A_SHELL)
+def test_commands__post_the_same_in_a_shell(name: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """The installed program, a process a command, writes the journals that the commands write in this process."""
+    books, here = (copy_books(HERE / name, tmp_path / place / name) for place in ("there", "here"))
+    in_a_shell(books, Path(sys.executable).parent)
+    with chdir(here):
+        once(here, script.NAME, lambda: script.run(HERE / name / "expected", capsys))
+    theirs, ours = (
+        {path.relative_to(each): path.read_bytes() for path in each.glob("out/*/journal/*")} for each in (books, here)
     )
-    assert done.returncode == 0, done.stderr
-    here = {checker: found for checker, found in CHECKERS.items() if shutil.which(found[1][0]) is not None}
+    assert ours and theirs == ours
+
+
+@pytest.mark.parametrize("name", CLOSED)
+def test_journals__are_accepted_by_others_and_add_up(name: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Programs that are not ours look at each journal, and add them up."""
+    books = copy_books(HERE / name, tmp_path / name)
+    with chdir(books):
+        once(books, script.NAME, lambda: script.run(HERE / name / "expected", capsys))
+    here = {checker: found for checker, found in CHECKERS.items() if shutil.which(found[1][0], path=PATH) is not None}
+    environment = {**os.environ, "PATH": PATH, "LC_ALL": "C.UTF-8"}
     for suffix, command in here.values():
         journals = sorted(books.glob(f"out/*/journal/*{suffix}"))
         assert journals
@@ -158,13 +187,22 @@ def test_commands__run_in_a_shell_and_others_accept_the_journals(name: str, tmp_
     assert theirs == sorted(_net(HERE / name / "expected" / "balances.csv", "account_key", False).values())
 
 
+def in_a_shell(books: Path, programs: Path) -> None:
+    """Run the commands of the books by a shell that finds `finledger` in that folder."""
+    environment = {**os.environ, "PATH": os.pathsep.join([str(programs), os.environ["PATH"]]), "LC_ALL": "C.UTF-8"}
+    done = subprocess.run(
+        ["sh", "-eu", script.NAME], cwd=books, env=environment, capture_output=True, text=True, timeout=300
+    )
+    assert done.returncode == 0, done.stderr
+
+
 def test_compound_call__who_caused_and_who_operated_stand_in_the_journals(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """From the exported journals of both months alone, after the provider's second invoice; the sums are in 67's README.md."""
     books = copy_books(HERE / "67-compound-call-closed", tmp_path / "books")
     monkeypatch.chdir(books)
-    script.run(HERE / "67-compound-call-closed" / "expected", capsys)
+    once(books, script.NAME, lambda: script.run(HERE / "67-compound-call-closed" / "expected", capsys))
     caused: dict[str, Decimal] = defaultdict(Decimal)
     operated: dict[str, Decimal] = defaultdict(Decimal)
     owed: dict[str, Decimal] = defaultdict(Decimal)
