@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 from pathlib import Path
 
 import pytest
@@ -10,6 +11,7 @@ import pytest
 from tests import support
 
 HERE = Path(__file__).parent
+MEMORY = Path("/dev/shm")
 # Files that take longest, begun first: a worker takes a whole file, and would be alone with one that comes last. The others
 # follow by name (pyproject.toml keeps xdist from sorting files by how many tests they have).
 LONGEST = (
@@ -20,6 +22,15 @@ LONGEST = (
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--update-goldens", action="store_true", help="write the expected files anew; review them as money")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Temporary folders in memory, where there is plenty of it: the program waits until the disk has each file and each commit
+    for good, a thousand times over, and nothing that a test writes has to outlive it.
+    """
+    chosen = {"PYTEST_XDIST_WORKER", "PYTEST_DEBUG_TEMPROOT"} & os.environ.keys() or config.option.basetemp
+    if not chosen and MEMORY.is_dir() and os.access(MEMORY, os.W_OK) and shutil.disk_usage(MEMORY).free > 8 << 30:
+        os.environ["PYTEST_DEBUG_TEMPROOT"] = str(MEMORY)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -17,6 +17,7 @@ import pytest
 
 from finledger.cli import _run, screen
 from finledger.core.problem import Busy, Misused, Problem, Refused, SourceRef
+from tests import support
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -36,7 +37,7 @@ def finledger(*words: object, cwd: Path, **environment: str) -> subprocess.Compl
 
 @pytest.fixture
 def books(tmp_path: Path) -> Path:
-    assert finledger("init", "books", "--month", "2026-07", cwd=tmp_path).returncode == 0
+    support.once(tmp_path, "init books", lambda: support.finledger("init", tmp_path / "books", "--month", "2026-07"))
     return tmp_path / "books"
 
 
