@@ -28,6 +28,7 @@ from finledger.core.charge import (
     fixed_pools,
     round_requests,
 )
+from finledger.core.compound import share_compound
 from finledger.core.currency import CurrencyRate
 from finledger.core.eval_share import share_of_evals, subsidies_in
 from finledger.core.history import Flow, History, flows_of
@@ -206,7 +207,8 @@ def _charged(run: _Run, inputs: MonthInputs) -> _Charged:
     multiplied, quality = charge_for_quality(inputs, priced, terms)
     idle_usage = run.stage(idle_hours(inputs.reservations, owned, pricing))
     idle_lines, idle = charge_idle(idle_usage, organisation, month, rounding)
-    direct = (*priced, *quality, *idle_lines)
+    shared_calls = share_compound(priced, organisation)
+    direct = (*priced, *quality, *shared_calls, *idle_lines)
     pools = (*organisation.pools, *spread_unallocated(organisation))
     amounts = pool_amounts(pools, fixed_pools(pools, month, organisation.currency, rounding), direct, organisation.currency)
     kept = tuple(line for line in direct if not line.key.team.startswith(POOL_PREFIX))
@@ -221,7 +223,11 @@ def _charged(run: _Run, inputs: MonthInputs) -> _Charged:
     run.check(checks.rows_read(inputs.files), checks.usage_owned(groups, owned, organisation))
     if not inputs.allow_unpriced:
         run.check(*checks.usage_rated(billed, rated, organisation))
-    run.check(checks.allocated(allocations), checks.disclosed(lines, (*disclosures, *inputs.corrected)))
+    run.check(
+        *checks.compound(shared_calls),
+        checks.allocated(allocations),
+        checks.disclosed(lines, (*disclosures, *inputs.corrected)),
+    )
     run.check(*checks.idle(idle, direct), *checks.pools(splits, amounts, owed), checks.fund(buffer, lines))
     return _Charged(lines, disclosures, multiplied, splits, idle, buffer, unallocated, share, uses(rated), rounding, terms)
 

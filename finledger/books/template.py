@@ -83,8 +83,10 @@ teams:
 # fund_presentation: pnl_contra
 
 # Who is charged for a call that one team caused and another operated (operator_team, or a row of its own inside a trace that
-# another team began): root_pays, with the operator's part passed on in the journal, or owner_pays.
+# another team began): root_pays, with the operator's part passed on in the journal, owner_pays, or split, where the operator bears
+# operator_share of what it operated.
 # compound_calls: root_pays
+# operator_share: 0.5
 
 # The format in which the finance system takes journals, or a list: csv, beancount, hledger.
 # journal: csv

@@ -7,6 +7,7 @@ from decimal import Decimal
 from typing import TypeVar
 
 from finledger.core.accounts import missing_between_entities
+from finledger.core.compound import COMPOUND
 from finledger.core.history import FUND_COMPONENTS
 from finledger.core.model import (
     MONEY_MOVES,
@@ -78,6 +79,14 @@ def disclosed(lines: Iterable[ChargeLine], disclosures: Sequence[Disclosure]) ->
     shared = (line for line in lines if line.funding != "consumer" and line.key.kind != "adjustment")
     charged = [line.amount.amount for line in shared if _is_team(line.key.team)]
     return Check("disclosed as paid = charged on shared lines", paid, sum(charged, Decimal(0)))
+
+
+def compound(lines: Sequence[ChargeLine]) -> tuple[Check, ...]:
+    """What operators bear of calls that others caused = what it takes off these (A5)."""
+    if not lines:
+        return ()
+    taken, borne = (sum((ln.amount.amount for ln in lines if ln.key.kind == kind), Decimal(0)) for kind in COMPOUND)
+    return (Check("borne by operators = taken off who caused it", borne, EXACT.minus(taken)),)
 
 
 def pools(splits: Sequence[PoolSplit], amounts: Mapping[str, Money], lines: Iterable[ChargeLine]) -> tuple[Check, ...]:

@@ -17,6 +17,7 @@ from fractions import Fraction
 from typing import Any
 
 from finledger.core.charge import part_of
+from finledger.core.compound import RELIEF, reliefs_on
 from finledger.core.disputes import CREDITED
 from finledger.core.events import Event
 from finledger.core.model import MONEY_MOVES, ChargeLine, Component, LineKey, Operated, Organisation
@@ -91,28 +92,30 @@ class Credit:
 
 
 def standing_on(line: ChargeLine, lines: Iterable[ChargeLine]) -> tuple[ChargeLine, ...]:
-    """The premiums on a line: the same key, of another kind; of a line that was rebilled, those that were rebilled with it."""
+    """The premiums on a line, and what its operators bear of it (A5): the same key, of another kind; of a line that was
+    rebilled, those that were rebilled with it.
+    """
     key = line.key
+    wanted = reliefs_on(line)
     if key.kind == ADJUSTMENT:
-        wanted = {key._replace(item=_item(key.item, premium)) for premium in PREMIUMS}
+        wanted = {each._replace(kind=ADJUSTMENT, item=_item(each.item, RELIEF)) for each in wanted}
+        wanted |= {key._replace(item=_item(key.item, premium)) for premium in PREMIUMS}
     elif key.kind == "action":
-        wanted = {key._replace(kind=premium) for premium in PREMIUMS}
-    else:
-        return ()
+        wanted |= {key._replace(kind=premium) for premium in PREMIUMS}
     return tuple(sorted((each for each in lines if each.key in wanted), key=lambda each: each.key))
 
 
 def left_of(line: ChargeLine, credits: Iterable[Credit], later: Iterable[ChargeLine], organisation: Organisation) -> Left:
     """What is left of a line after all credits so far, and after what `later` lines of its team took off it.
 
-    Those are corrections of the same line that are below zero (L3); and, for a coverage premium, a later coverage credit of its
+    Those are corrections of the same line that make it smaller (L3); and, for a coverage premium, a later coverage credit of its
     feature in its quarter, which gave all of it back (Q2).
     """
     later = tuple(later)
     if "coverage_premium" in dict(line.components) and any(_gives_back(each, line, organisation) for each in later):
         return _nothing(line)
     gone = [each.line for credit in credits for each in credit.given if each.of == line.line_id]
-    gone += [each for each in later if each.amount.minor < 0 and _corrects(each, line)]
+    gone += [each for each in later if each.amount.minor * line.amount.minor < 0 and _corrects(each, line)]
     components = dict(line.components)
     operators = {(each.team, each.cost_center): each.amount for each in line.operators}
     quantity = line.quantity
@@ -178,7 +181,7 @@ def credit_lines(
     for each in (line, *attached):
         made = _credit_line(each, left[each.line_id], share, rounding)
         if made is not None:
-            item = each.key.item if each is line or each.key.kind == ADJUSTMENT else _item(line.key.item, each.key.kind)
+            item = each.key.item if each is line or each.key.kind == ADJUSTMENT else _item(each.key.item, each.key.kind)
             key = each.key._replace(kind=ADJUSTMENT, item=item, posting_month=posting_month, credit=credit_id)
             found.append(Credited(each.line_id, replace(made, key=key), left[each.line_id]))
     return tuple(found)
@@ -197,7 +200,33 @@ def _item(item: str, premium: str) -> str:
 
 
 def _credit_line(line: ChargeLine, left: Left, share: Fraction, rounding: Rounding) -> ChargeLine | None:
-    """The part of a line that goes back, under the line's own key; None where that is nothing."""
+    """The part of a line that goes back, under the line's own key; None where that is nothing.
+
+    What operators bear of a line was taken off it, so that it is owed again (A5).
+    """
+    if line.key.kind == RELIEF or (line.key.kind == ADJUSTMENT and line.key.item.endswith(f"/{RELIEF}")):
+        made = _given_back(line, _left_turned(left), share, rounding)
+        return None if made is None else _turned(made)
+    return _given_back(line, left, share, rounding)
+
+
+def _turned(line: ChargeLine) -> ChargeLine:
+    """The same line, what it charges given back."""
+    return replace(
+        line,
+        amount=-line.amount,
+        components=tuple((name, -part) for name, part in line.components),
+        operators=tuple(part._replace(amount=-part.amount) for part in line.operators),
+    )
+
+
+def _left_turned(left: Left) -> Left:
+    components = {name: -part for name, part in left.components.items()}
+    operators = {who: -part for who, part in left.operators.items()}
+    return Left(left.quantity, -left.amount, components, operators)
+
+
+def _given_back(line: ChargeLine, left: Left, share: Fraction, rounding: Rounding) -> ChargeLine | None:
     amount = left.amount if share == 1 else part_of(left.amount, share, rounding)
     if amount.minor <= 0:
         return None
@@ -233,20 +262,15 @@ def rebilled(credited: Iterable[Credited], team: str, cost_center: str, stage: s
 
 
 def _rebilled(each: Credited, team: str, cost_center: str, stage: str) -> Credited:
-    line = each.line
-    return Credited(
-        each.of,
-        replace(
-            line,
-            key=line.key._replace(team=team, cost_center=cost_center),
-            stage=stage,
-            quantity=-line.quantity,
-            amount=-line.amount,
-            components=tuple((name, -part) for name, part in line.components),
-            operators=tuple(part._replace(amount=-part.amount) for part in line.operators if part.team != team),
-        ),
-        each.left,
+    line = _turned(each.line)
+    again = replace(
+        line,
+        key=line.key._replace(team=team, cost_center=cost_center),
+        stage=stage,
+        quantity=-line.quantity,
+        operators=tuple(part for part in line.operators if part.team != team),
     )
+    return Credited(each.of, again, each.left)
 
 
 def posting_month(line: ChargeLine, closed_through: Month | None) -> Month:
@@ -271,7 +295,7 @@ def spoilt_credits(events: Iterable[Event], month: Month, lines: Iterable[Charge
             by.setdefault(each.of, []).append(credit.credit_id)
     for line_id, given in back.items():
         now = amounts.get(line_id)
-        if now is None or now.minor < given.minor:
+        if now is None or (now - given).minor * given.minor < 0:
             yield Problem(
                 "credit-exceeds-line",
                 f"{given} {given.currency} of {line_id} was credited ({', '.join(by[line_id])}), and "

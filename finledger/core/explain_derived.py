@@ -7,6 +7,7 @@ from fractions import Fraction
 
 from finledger.core.buffer import lent_in, terms_in
 from finledger.core.capacity import IdleHours
+from finledger.core.compound import Shared
 from finledger.core.explain import Fact, book_fact, sku_facts, terminating
 from finledger.core.history import History
 from finledger.core.model import (
@@ -116,6 +117,27 @@ def credit_facts(
     if record is not None and book.quality is not None:
         target = Fact("target", book.quality.target, book.where("quality", "coverage", "target"))
         yield Fact("coverage", record.coverage, record.source, (target,))
+
+
+# ── compound calls ──────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def compound_facts(sources: Iterable[tuple[ChargeLine, Shared]], organisation: Organisation) -> Iterator[Fact]:
+    """What an operator bears of which lines: of each what it operated, its share of that, and of which components (A5)."""
+    yield Fact("operator_share", organisation.operator_share, organisation.source)
+    parts = []
+    for line, each in sources:
+        components = tuple(Fact(name, amount) for name, amount in sorted(each.components.items()))
+        of_line = (
+            Fact("team", line.key.team),
+            Fact("line_amount", line.amount),
+            Fact("operator", each.part.team),
+            Fact("cost_center", each.part.cost_center),
+            Fact("share", each.amount),
+            Fact("components", parts=components, alike=True),
+        )
+        parts.append(Fact(line.line_id, each.part.amount, None, of_line))
+    yield Fact("operated", parts=tuple(parts), alike=True)
 
 
 # ── pools and idle capacity ─────────────────────────────────────────────────────────────────────────────────────────────

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from datetime import date, timedelta
 from fractions import Fraction
 
+from finledger.core.compound import COMPOUND
 from finledger.core.invoice import is_own
 from finledger.core.model import POOL_PREFIX, UNALLOCATED, ChargeLine, IdleCost, MonthCharges, Organisation, Pool, PoolSplit
 from finledger.core.money import Money, minor_digits, rounded_parts, total, zero
@@ -23,7 +24,7 @@ from finledger.core.report import Cell, Field, Missing, Table
 from finledger.core.review_terms import ReviewTerms, is_alert
 
 Key = tuple[str, str]  # team and feature
-BY_USE = frozenset({"action", "gpu", "egress", "passthrough", "coverage_premium", "freshness_premium"})
+BY_USE = frozenset({"action", "gpu", "egress", "passthrough", "coverage_premium", "freshness_premium", *COMPOUND})
 NO_DAY = Missing("no complete day yet")
 NO_BUDGET, NO_FORECAST = Missing("no budget"), Missing("no forecast")
 NONE = Fraction(0)

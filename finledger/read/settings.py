@@ -242,6 +242,7 @@ def _organisation(settings: SettingsText, document: Document, weights: Mapping[s
         providers={name: _provider(name, provider, document) for name, provider in settings.providers.items()},
         fund_presentation=_as(settings.fund_presentation),
         compound_calls=_as(settings.compound_calls),
+        operator_share=settings.operator_share,
         respond_days=settings.disputes.respond_days,
         resolve_days=settings.disputes.resolve_days,
         require_feature=settings.require_feature,

@@ -310,10 +310,15 @@ class SettingsText(TextModel):
     passthrough_basis: Annotated[str, *one_of("effective", "billed")] = Field(
         default="effective", description="Which of a provider's costs is passed through."
     )
-    compound_calls: Annotated[str, *one_of("root_pays", "owner_pays")] = Field(
+    compound_calls: Annotated[str, *one_of("root_pays", "owner_pays", "split")] = Field(
         default="root_pays",
         description="Who is charged for a call that one team caused and another operated (operator_team, or the team of a row "
-        "inside a trace that another team began): who caused it, with the operator's part passed on in the journal, or the operator.",
+        "inside a trace that another team began): who caused it, with the operator's part passed on in the journal, the operator, "
+        "or both (`operator_share`).",
+    )
+    operator_share: Share = Field(
+        default=Decimal("0.5"),
+        description="What an operator bears of the calls that it operated for others, where they are split.",
     )
     providers: dict[TextKey, ProviderText] = Field(
         default={}, description="The providers whose invoices are held against what was metered."

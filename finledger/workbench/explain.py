@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from decimal import localcontext
 
 from finledger.books.events import Event, in_force
+from finledger.core.compound import COMPOUND
 from finledger.core.correct import corrections
 from finledger.core.credit import credits_of
 from finledger.core.disputes import disputes
@@ -59,7 +60,9 @@ def explain(bench: Workbench, document: str, line: str, *, limit: int = FIRST_RO
         elif not is_own(chosen):
             followed = _correction(then, chosen, bench, limit)
         else:
-            followed = _Followed(month.explained(chosen.key, chosen, limit))
+            stands_on = [each for each, _ in month.compound_sources(chosen.key)] if chosen.key.kind in COMPOUND else []
+            see = tuple(explain_command(then, each) for each in stands_on)
+            followed = _Followed(month.explained(chosen.key, chosen, limit), see)
     found = followed.found
     fresh = None if found.fresh is None else found.fresh.amount
     differs = month.run is not None and fresh != chosen.amount

@@ -17,10 +17,12 @@ from finledger.core import explain_derived as derived
 from finledger.core.allocate import allocate
 from finledger.core.capacity import idle_hours
 from finledger.core.charge import charge, charge_idle, charge_pools, charge_quality
+from finledger.core.compound import COMPOUND, Shared, relief_key, share_compound, share_key, shares_of
 from finledger.core.credit import lines_of
 from finledger.core.explain import Fact, LineSource, Only, Priced, SourceRows
 from finledger.core.history import History
 from finledger.core.included import take_included
+from finledger.core.invoice import is_own
 from finledger.core.label import CONSUMER, own
 from finledger.core.model import (
     UNALLOCATED,
@@ -29,6 +31,7 @@ from finledger.core.model import (
     Check,
     LineKey,
     MonthCharges,
+    Operator,
     OwnedGroup,
     Part,
     Pool,
@@ -126,6 +129,7 @@ class MonthAtHand:
             "shared": self._shared,
             "gpu_idle": self._idle,
             "coverage_credit": self._credit,
+            **dict.fromkeys(COMPOUND, self._compound),
             "buffer_draw": self._draw,
             "buffer_repayment": self._repayment,
         }
@@ -279,6 +283,24 @@ class MonthAtHand:
         recorded = {each: self.bench.ledger.charge_rows(each, self.team) for each in earlier}
         facts = derived.credit_facts(line, earlier, inputs.history, recorded, Evals(inputs.evals), terms)
         return Found(tuple(facts), fresh)
+
+    def compound_sources(self, key: LineKey) -> list[tuple[ChargeLine, Shared]]:
+        """The lines of which this one is what an operator bears, with what it bears of each (A5)."""
+        return [
+            (line, each)
+            for line in self._rated
+            for each in shares_of(line, self.inputs.organisation)
+            if key in (relief_key(line, each.part.team), share_key(line, Operator(each.part.team, each.part.cost_center)))
+        ]
+
+    @cached_property
+    def _rated(self) -> Sequence[ChargeLine]:
+        return [line for line in self.everybodys() if is_own(line) and line.key.kind in line_facts.RATED and line.operators]
+
+    def _compound(self, key: LineKey, limit: int) -> Found:
+        organisation = self.inputs.organisation
+        fresh = next((each for each in share_compound(self._rated, organisation) if each.key == key), None)
+        return Found(tuple(derived.compound_facts(self.compound_sources(key), organisation)), fresh)
 
     def split_of(self, name: str) -> PoolSplit | None:
         """How a pool was shared out, from what is recorded where that says enough."""

@@ -454,6 +454,21 @@ class Line:
         self.note(f"{facts['of']['value']}: {shown(amount, self.digits)} of the {facts['left']['value']} left")
         return sign * amount, {name: sign * part for name, part in split(amount, weights).items() if part}
 
+    def compound(self, facts: Facts) -> tuple[int, dict[str, int]]:
+        """What operators bear of the parts of lines that they operated: a share of each, a tie to the consumer."""
+        share = Fraction(value(facts, "operator_share"))
+        sign = -1 if self.line["kind"] == "compound_relief" else 1
+        amount = 0
+        parts: dict[str, int] = {}
+        for each in facts["operated"]:
+            borne = split(minor(each["value"], self.digits), {"0 consumer": 1 - share, "1 operator": share})["1 operator"]
+            right = f"{each['operator']} bears {each['share']} of {each['value']} that it operated of {each['name']}"
+            self.ok(borne == minor(each["share"], self.digits), right)
+            amount += sign * borne
+            for part in each["components"]:
+                parts[part["name"]] = parts.get(part["name"], 0) + sign * minor(part["value"], self.digits)
+        return amount, parts
+
     def correction(self, facts: Facts) -> tuple[int, dict[str, int]]:
         """The line of a closed month restated with the late rows, less what was posted for it, component by component."""
         posted = [minor(each["value"], self.digits) for each in facts["posted"]["parts"]]
@@ -480,6 +495,8 @@ class Line:
             return self.of_usage(kind, self.line["item"], facts)
         if kind == "adjustment":
             return self.adjustment(facts)
+        if kind in ("compound_relief", "compound_share"):
+            return self.compound(facts)
         ways: dict[str, Callable[[Facts], int]] = {
             "coverage_premium": self.premium,
             "freshness_premium": self.premium,

@@ -14,7 +14,9 @@ from fractions import Fraction
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from finledger.core.compound import COMPOUND, RELIEF, SHARE
 from finledger.core.correct import corrections
+from finledger.core.credit import credit_lines, left_of, rebilled, standing_on
 from finledger.core.label import OPERATOR
 from finledger.core.model import (
     MONEY_MOVES,
@@ -250,6 +252,161 @@ def parts_of(lines: Iterable[ChargeLine], keys: set[LineKey]) -> dict[tuple[Line
         for part in line.operators if key in keys else ():
             sums[key, part.team, part.cost_center] += part.amount.minor
     return {key: minor for key, minor in sums.items() if minor}
+
+
+# ── split ───────────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def shared(share: Decimal = Decimal("0.5")) -> Organisation:
+    return replace(WITH_TOOLS, compound_calls="split", operator_share=share)
+
+
+def totals(charges: MonthCharges) -> dict[str, int]:
+    """What each team is charged for usage; pools go by charges, and so by who bears what."""
+    sums: dict[str, int] = dict.fromkeys(TEAMS, 0)
+    for line in direct(charges):
+        sums[line.key.team] = sums.get(line.key.team, 0) + line.amount.minor
+    return sums
+
+
+def direct(charges: MonthCharges) -> list[ChargeLine]:
+    return [line for line in charges.lines if line.key.kind not in ("shared", "seat")]
+
+
+SHARES = st.decimals(0, 1, places=3)
+
+
+@settings(max_examples=60, deadline=None)
+@given(usage=usages, prices=books, share=SHARES)
+def test_split__moves_amounts_between_teams_and_nothing_else(
+    usage: list[UsageGroup], prices: PriceBook, share: Decimal
+) -> None:
+    """Every line that is charged when the consumer pays alone stands as it is; what is beside them adds up to nothing."""
+    got, alone = run(usage, prices, shared(share)), run(usage, prices)
+    beside = [line for line in got.lines if line.key.kind in COMPOUND]
+    assert [line for line in direct(got) if line not in beside] == direct(alone)
+    assert (got.disclosures, got.unallocated, got.unallocated_share) == (
+        alone.disclosures,
+        alone.unallocated,
+        alone.unallocated_share,
+    )
+    assert (got.features, got.uses) == (alone.features, alone.uses)
+    assert sum(totals(got).values()) == sum(totals(alone).values())
+    sums: dict[tuple[str, str], int] = defaultdict(int)
+    for line in beside:
+        assert not line.tokens and not line.failed
+        for component, amount in line.components:
+            sums[line.key.feature, component] += amount.minor
+    assert not any(sums.values())
+    assert all(check.holds for check in got.checks)
+
+
+@settings(max_examples=60, deadline=None)
+@given(usage=usages, prices=books, share=SHARES)
+def test_split__each_operator_bears_its_share_of_each_line(
+    usage: list[UsageGroup], prices: PriceBook, share: Decimal
+) -> None:
+    """To the cent of what it operated, a tie for the consumer; whom the organisation does not know bears nothing."""
+    alone = run(usage, prices)
+    want = defaultdict(int, totals(alone))
+    for line in alone.lines:
+        for part in line.operators:
+            if part.cost_center:
+                exact = Fraction(share) * abs(part.amount.minor)
+                borne = int(exact) + (exact - int(exact) > Fraction(1, 2))
+                want[part.team] += borne if part.amount.minor > 0 else -borne
+                want[line.key.team] -= borne if part.amount.minor > 0 else -borne
+    assert totals(run(usage, prices, shared(share))) == want
+
+
+@settings(max_examples=60, deadline=None)
+@given(usage=usages, prices=books, share=SHARES)
+def test_split__takes_no_more_of_a_component_than_the_line_has(
+    usage: list[UsageGroup], prices: PriceBook, share: Decimal
+) -> None:
+    lines = run(usage, prices, shared(share)).lines
+    for line in lines:
+        own = line.key._replace(kind=RELIEF, item=f"{line.key.item or line.key.kind}/")
+        for name, whole in line.components if line.key.kind in ("action", "gpu") else ():
+            reliefs = [
+                each for each in lines if each.key.item.startswith(own.item) and each.key._replace(item=own.item) == own
+            ]
+            taken = -sum(part.minor for each in reliefs for component, part in each.components if component == name)
+            assert 0 <= taken <= whole.minor
+
+
+@settings(max_examples=40, deadline=None)
+@given(usage=usages, prices=books, share=SHARES)
+def test_split__journal_says_who_operated_as_ever(usage: list[UsageGroup], prices: PriceBook, share: Decimal) -> None:
+    """Without what is passed on, each cost centre's expense is what it operated, whoever bears it: the share moves the rest."""
+    posting = ("", "search", "support", "tools", "ranking")  # who is not charged back posts neither side
+    usage = [each for each in usage if each.keys["team"] != "growth" and each.labels[OPERATOR] in posting]
+    got, alone = run(usage, prices, shared(share)), run(usage, prices)
+    assert net(got, "passed_on") == net(alone, "passed_on")
+
+
+def test_split__all_and_nothing_are_the_ends() -> None:
+    """1,000 chat calls that tools ran for search, 11.12: at 1 tools bears all of it, at 0 nothing of it."""
+    nothing = Decimal(0)
+    chat = operated(group("search", "chat", "", 1000, 0, nothing, nothing, ""), "tools", 0)
+    for share, search, tools in (("0", 1112, 0), ("1", 0, 1112), ("0.25", 834, 278)):
+        found = totals(run([chat], book(), shared(Decimal(share))))
+        assert (found["search"], found["tools"]) == (search, tools)
+
+
+@settings(max_examples=40, deadline=None)
+@given(usage=usages, late=usages, prices=books)
+def test_split__late_usage_is_corrected_on_both_sides(
+    usage: list[UsageGroup], late: list[UsageGroup], prices: PriceBook
+) -> None:
+    posted, whole = run(usage, prices, shared()).lines, run([*usage, *late], prices, shared()).lines
+    found = corrections(whole, posted, JULY.next)
+    assert by_key((*posted, *found)) == by_key(whole)
+    moved = [line for line in found if line.key.kind in COMPOUND]
+    assert sum(line.amount.minor for line in moved) == 0
+
+
+def by_key(lines: Iterable[ChargeLine]) -> dict[tuple[LineKey, str], int]:
+    sums: dict[tuple[LineKey, str], int] = defaultdict(int)
+    for line in lines:
+        for component, amount in line.components:
+            sums[line.key._replace(posting_month=JULY), component] += amount.minor
+    return {key: minor for key, minor in sums.items() if minor}
+
+
+def test_split__a_credited_line_gives_back_what_is_left_for_its_consumer() -> None:
+    """11.12 of search's, of which tools bears 5.56: a quarter of its calls goes back at 2.78, less 1.39 that tools bears."""
+    nothing = Decimal(0)
+    chat = operated(group("search", "chat", "", 1000, 0, nothing, nothing, ""), "tools", 0)
+    lines = run([chat], book(), shared()).lines
+    (line,) = (each for each in lines if each.key.kind == "action")
+    beside = standing_on(line, lines)
+    assert [each.key.kind for each in beside] == [RELIEF]
+    left = {each.line_id: left_of(each, (), (), WITH_TOOLS) for each in (line, *beside)}
+    given_back = credit_lines(line, beside, Decimal(250), "C-2026-0001", JULY, left=left, rounding="half_up")
+    assert [str(each.line.amount) for each in given_back] == ["-2.78", "1.39"]
+    assert [[str(part.amount) for part in each.line.operators] for each in given_back] == [["-2.78"], ["1.39"]]
+    assert given_back[1].line.key.item == "chat/tools/compound_relief"
+    charged = [each.line for each in rebilled(given_back, "support", "cc-2", "chargeback")]
+    assert [str(each.amount) for each in charged] == ["2.78", "-1.39"]
+    assert [each.key.item for each in standing_on(charged[0], charged)] == ["chat/tools/compound_relief"]
+
+
+def test_split__a_pair_of_teams_that_work_for_each_other() -> None:
+    """search ran 1,000 calls for support, and support 500 for search: 11.12 and 5.56, of which each bears half of the other's."""
+    nothing = Decimal(0)
+    for_support = operated(group("support", "chat", "", 1000, 0, nothing, nothing, ""), "search", 0)
+    for_search = operated(group("search", "chat", "", 500, 0, nothing, nothing, ""), "support", 0)
+    lines = direct(run([for_support, for_search], book(), shared()))
+    found = {(line.key.team, line.key.kind, line.key.item): str(line.amount) for line in lines}
+    assert found == {
+        ("search", "action", "chat"): "5.56",
+        ("search", RELIEF, "chat/support"): "-2.78",
+        ("search", SHARE, "chat/support"): "5.56",
+        ("support", "action", "chat"): "11.12",
+        ("support", RELIEF, "chat/search"): "-5.56",
+        ("support", SHARE, "chat/search"): "2.78",
+    }
 
 
 def test_unknown_operator__is_said_once_with_its_amount() -> None:

@@ -18,6 +18,7 @@ from finledger.core.period import Month
 LineKind = Literal[
     "action", "gpu", "gpu_idle", "egress", "passthrough", "seat", "shared", "coverage_premium", "freshness_premium",
     "coverage_credit", "buffer_draw", "buffer_repayment", "adjustment", "buffer_true_up", "buffer_rebate",
+    "compound_relief", "compound_share",
 ]  # fmt: skip
 Component = str
 

@@ -108,7 +108,7 @@ class Source:
     traces: Literal["root", "own"] = "root"  # whose rows inside a trace are: its root's consumer's, or by their own labels
 
 
-CompoundCalls = Literal["root_pays", "owner_pays"]
+CompoundCalls = Literal["root_pays", "owner_pays", "split"]
 AccountType = Literal["Assets", "Liabilities", "Equity", "Income", "Expenses"]
 
 
@@ -145,6 +145,7 @@ class Organisation:
     providers: Mapping[str, Provider] = field(default_factory=dict)
     fund_presentation: Literal["liability", "pnl_contra"] = "liability"
     compound_calls: CompoundCalls = "root_pays"
+    operator_share: Decimal = Decimal("0.5")  # what an operator bears of what it operated, where calls are split (A5)
     respond_days: int = 5  # of a dispute (L4), in calendar days from its opening
     resolve_days: int = 20
     require_feature: bool = False  # usage that no feature label reaches is refused when it is loaded (A6)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+from finledger.core.compound import RELIEF
 from finledger.core.model import ChargeLine
 
 
@@ -23,6 +24,7 @@ _AI = "AI and Machine Learning"
 _ACTIONS = ("AI actions", _AI, "Generative AI", "action", "Actions")
 _HOURS = ("GPU capacity", "Compute", "Other (Compute)", "gpu", "GPU hours")
 _QUALITY = ("Quality pricing", _AI, f"Other ({_AI})", "action", "Actions")
+_SHARED_CALLS = ("Compound calls", _AI, f"Other ({_AI})", "action", "Actions")
 _FUND = ("Bursting buffer", "Management and Governance", "Cost Management", "buffer", "Buffer")
 KINDS = {
     "action": Kind("Usage", "Usage-Based", *_ACTIONS),
@@ -36,6 +38,8 @@ KINDS = {
     "coverage_premium": Kind("Adjustment", "One-Time", *_QUALITY),
     "freshness_premium": Kind("Adjustment", "One-Time", *_QUALITY),
     "coverage_credit": Kind("Credit", "One-Time", *_QUALITY),
+    "compound_relief": Kind("Adjustment", "One-Time", *_SHARED_CALLS),
+    "compound_share": Kind("Adjustment", "One-Time", *_SHARED_CALLS),
     "buffer_draw": Kind("Credit", "One-Time", *_FUND),
     "buffer_rebate": Kind("Credit", "One-Time", *_FUND),
     "buffer_repayment": Kind("Adjustment", "One-Time", *_FUND),
@@ -46,7 +50,9 @@ UNITS = {"action": "Actions", "gpu_hour": "GPU-Hours", "GB": "GB", "GiB": "GiB",
 
 
 def kind_of(line: ChargeLine) -> str:
-    """The line's kind; of a dispute's credit that of the line which it gives back, as its components say (rule L4)."""
+    """The line's kind; of a dispute's credit that of the line which it gives back, as its item or its components say (L4)."""
     if line.key.kind != "adjustment":
         return line.key.kind
+    if line.key.item.endswith(f"/{RELIEF}"):
+        return RELIEF
     return next((name for name, _ in line.components if name in KINDS), "action")

@@ -48,6 +48,8 @@ KINDS = {
     "buffer_draw": "buffer draw",
     "buffer_repayment": "instalment of a buffer draw that was lent",
     "adjustment": "credit",
+    "compound_relief": "borne by the team that operated it",
+    "compound_share": "operated for another team",
     "buffer_true_up": "buffer draw, trued up",
     "buffer_rebate": "buffer rebate",
 }
@@ -55,7 +57,7 @@ KINDS = {
 AMOUNTS = frozenset(
     {
         "coverage_premium", "freshness_premium", "coverage_credit", "buffer_draw", "buffer_repayment", "buffer_true_up",
-        "buffer_rebate",
+        "buffer_rebate", "compound_relief", "compound_share",
     }
 )  # fmt: skip
 UNITS = {"gpu_hour": "GPU-hour"}
