@@ -80,6 +80,10 @@ def write_books(folder: Path, seed: int) -> Plan:
     _write_csv(folder / "evals/all.csv", "month,feature,coverage,in_distribution,tasks,graded,correct", _evals(plan))
     for month in plan.months:
         plan.rows += usage.rows_of(plan.chance, month, plan.months, plan.teams, plan.features, SCALE[plan.currency])
+    compound = random.Random(f"compound {seed}")  # of its own, so that the other books of a seed stay what they are
+    splits = compound.random() < 0.5
+    if splits:
+        usage.operated(plan.rows, plan.teams, seed)
     _write_csv(folder / "usage/all.csv", usage.COLUMNS, plan.rows, billed_currency=plan.currency)
     _write_csv(folder / "decisions/draws.csv", DRAWS, [])
     if plan.chance.random() < 0.7:
@@ -95,6 +99,9 @@ def write_books(folder: Path, seed: int) -> Plan:
     }
     if plan.chance.random() < 0.4:
         settings["buffer"] = {"opening": plan.amount(plan.chance.choice(("0.5", "12.34", "80", "900")), plan.digits)}
+    if splits:
+        settings["compound_calls"] = "split"
+        settings |= compound.choice(({}, {"operator_share": compound.choice(("0.5", "0.3", "0.75", "1"))}))
     _write_yaml(folder / "finledger.yaml", settings)
 
     charged = work_out(read_books(folder))  # before any draw: forecasts do not change it

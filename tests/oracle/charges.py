@@ -9,6 +9,7 @@ in them, pools, rules, reservations and other currencies are not its business.
 from __future__ import annotations
 
 from collections import defaultdict
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from fractions import Fraction
 from typing import Any, NamedTuple
@@ -92,9 +93,8 @@ def number(row: dict[str, str], name: str) -> Fraction:
     return Fraction(row.get(name) or "0")
 
 
-def usage_lines(books: Books, month: str) -> dict[LineKey, tuple[dict[str, Any], dict[str, Fraction]]]:
-    """Each line's sums (exact) and the price book it is priced by."""
-    lines: dict[LineKey, tuple[dict[str, Any], dict[str, Fraction]]] = {}
+def lines_of_rows(books: Books, month: str) -> Iterator[tuple[LineKey, dict[str, Any], dict[str, str]]]:
+    """Each row with the lines that it is a part of, and the price book that these are priced by."""
     for row in books.usage[month]:
         if row["team"] == books.settings["platform"]["team"]:
             continue  # rule C8
@@ -104,16 +104,25 @@ def usage_lines(books: Books, month: str) -> dict[LineKey, tuple[dict[str, Any],
             # a cost that is passed on without uplift has no price, so no version of one
             priced_by_book = kind != "passthrough" or kind in book["uplift"].get("applies_to", ["actions"])
             version = f"{book['pricebook']}.v{book['version']}" if priced_by_book else ""
-            key = LineKey(*owner, row["feature"], item, row["workload_type"], row["model"], version, kind)
-            sums = lines.setdefault(key, (book, defaultdict(Fraction)))[1]
-            if kind == "action":
-                sums["actions"] += Fraction(row["requests"] or "1")
-                for name in BUCKETS:
-                    sums[name] += number(row, name)
-            elif kind == "passthrough":
-                sums["cost"] += Fraction(row.get("effective_cost") or row.get("billed_cost") or "0")
-            else:
-                sums["measured"] += number(row, "gpu_hours" if kind == "gpu" else "egress_gb")
+            yield LineKey(*owner, row["feature"], item, row["workload_type"], row["model"], version, kind), book, row
+
+
+def add_row(sums: dict[str, Fraction], kind: str, row: dict[str, str]) -> None:
+    if kind == "action":
+        sums["actions"] += Fraction(row["requests"] or "1")
+        for name in BUCKETS:
+            sums[name] += number(row, name)
+    elif kind == "passthrough":
+        sums["cost"] += Fraction(row.get("effective_cost") or row.get("billed_cost") or "0")
+    else:
+        sums["measured"] += number(row, "gpu_hours" if kind == "gpu" else "egress_gb")
+
+
+def usage_lines(books: Books, month: str) -> dict[LineKey, tuple[dict[str, Any], dict[str, Fraction]]]:
+    """Each line's sums (exact) and the price book it is priced by."""
+    lines: dict[LineKey, tuple[dict[str, Any], dict[str, Fraction]]] = {}
+    for key, book, row in lines_of_rows(books, month):
+        add_row(lines.setdefault(key, (book, defaultdict(Fraction)))[1], key.kind, row)
     return lines
 
 

@@ -14,6 +14,7 @@ from tests.oracle.charges import (
     charge_usage,
     feature_figures,
 )
+from tests.oracle.compound import share_calls
 from tests.oracle.fund import draw, limits_of, mean_monthly_base, opening_of, rebates_of
 from tests.oracle.plain_books import Books, quarter_of
 from tests.oracle.sums import rounded, share_text, text_of
@@ -27,6 +28,7 @@ def work_out(books: Books) -> list[Month]:
         charge_usage(books, figures)
         charge_seats(books, figures)
         charge_quality(books, figures)
+        share_calls(books, figures)
         charge_credits(books, figures, done)
         figures.opening = opening_of(books, month, done)
         draw(books, figures, done)

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from fractions import Fraction
+from typing import TypeVar
+
+K = TypeVar("K", str, tuple[str, str])
 
 
 def rounded(exact: Fraction, digits: int, mode: str) -> int:
@@ -20,7 +23,7 @@ def floored(exact: Fraction, digits: int) -> int:
     return int((exact * 10**digits) // 1)
 
 
-def shared_out(whole: int, weights: Mapping[str, Fraction], residual: str) -> dict[str, int]:
+def shared_out(whole: int, weights: Mapping[K, Fraction], residual: K) -> dict[K, int]:
     """Rule M3: the largest remainder on absolute values. Without a weight all of it is the residual's."""
     # the order of components is base, buffer, overhead, registry: that of their names, as for teams
     names = sorted(weights)

@@ -9,7 +9,8 @@ from typing import Any
 
 COLUMNS = (
     "usage_id,ts,team,cost_center,workload_type,model,feature,action,requests,input_tokens,cached_input_tokens,"
-    "cache_write_tokens,output_tokens,gpu_sku,gpu_hours,egress_sku,egress_gb,billed_cost,effective_cost,billed_currency"
+    "cache_write_tokens,output_tokens,gpu_sku,gpu_hours,egress_sku,egress_gb,billed_cost,effective_cost,billed_currency,"
+    "operator_team"
 )
 ACTIONS = ("chat_call",) * 5 + ("agent_step",) * 3 + ("retrieval_call", "half_cent", "eval_run", "eval_run")
 ACTIONS += ("eval_metered", "judge_call", "harness")
@@ -51,6 +52,17 @@ def rows_of(
     rows += [dict(chance.choice(rows)) for _ in range(chance.randint(0, 4))]
     chance.shuffle(rows)
     return rows
+
+
+def operated(rows: list[dict[str, str]], teams: dict[str, dict[str, Any]], seed: int) -> None:
+    """Who ran each call of some books (rule A5): a team, the consumer itself, the platform, nobody that is known. Copies of a row
+    say the same; a cost that is passed on is left to its consumer.
+    """
+    others = (*teams, *teams, "ai-platform", "nobody-knows")
+    for row in rows:
+        chance = random.Random(f"operator {seed} {row['usage_id']}")
+        if any(row.get(name) for name in ("action", "gpu_sku", "egress_sku")) and chance.random() < 0.5:
+            row["operator_team"] = chance.choice(others)
 
 
 def pass_through(chance: random.Random, month: str, team: str, cost: str) -> dict[str, str]:
