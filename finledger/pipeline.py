@@ -34,7 +34,7 @@ from finledger.core.eval_share import share_of_evals, subsidies_in
 from finledger.core.history import Flow, History, flows_of
 from finledger.core.included import Sums, take_included
 from finledger.core.invoice import Posted, invoices, is_own, team_totals
-from finledger.core.label import OPERATOR, own, root_labels, rule_labels
+from finledger.core.label import OPERATOR, REPEATS, own, root_labels, rule_labels
 from finledger.core.model import (
     POOL_PREFIX,
     UNALLOCATED,
@@ -235,8 +235,8 @@ def _charged(run: _Run, inputs: MonthInputs) -> _Charged:
 def query(inputs: MonthInputs) -> UsageQuery:
     """What the engine is asked: the month cut at every date on which an owner, a rule or a price changes.
 
-    Who operated a call is asked too, and what the root of its trace says (A5): where no row says who, or has a parent, that is
-    empty in all of them, and costs nothing.
+    Who operated a call is asked too, what the root of its trace says (A5), and whether it repeats spans of another export (C2):
+    where no row says who, or has a parent, that is empty in all of them, and costs nothing.
     """
     organisation = inputs.organisation
     teams = organisation.teams.values()
@@ -248,7 +248,8 @@ def query(inputs: MonthInputs) -> UsageQuery:
     }
     cuts = intervals(inputs.month, organisation.timezone, changes, {rate.date for rate in inputs.rates})
     rules = organisation.rules
-    return UsageQuery(organisation.currency, cuts, tuple(sorted({*rule_labels(rules), OPERATOR, *root_labels(rules)})))
+    labels = {*rule_labels(rules), OPERATOR, REPEATS, *root_labels(rules)}
+    return UsageQuery(organisation.currency, cuts, tuple(sorted(labels)), reconciled=organisation.reconciled)
 
 
 def used_books(inputs: MonthInputs) -> tuple[PriceBook, ...]:

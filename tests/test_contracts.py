@@ -14,7 +14,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from finledger import engines
-from finledger.core.label import root_labels
+from finledger.core.label import REPEATS, root_labels
 from finledger.core.model import UsageQuery
 from finledger.core.period import Month, intervals
 from finledger.core.usage import LABELS, NATIVE, STORED_AS
@@ -71,8 +71,10 @@ def store_part(path: Path, usage: list[dict[str, Any]]) -> Path:
     """A Parquet part as the store has them, with the given rows."""
     with duckdb.connect() as connection:
         columns = [f'"{c.name}" {STORED_AS[c.kind]}' for c in NATIVE] + [f'"{name}" VARCHAR' for name in LABELS]
-        connection.execute(f"CREATE TABLE part ({', '.join(columns)}, is_aggregate BOOLEAN)")
-        for row in usage:
+        own = "is_aggregate BOOLEAN, file_sha256 VARCHAR, record BIGINT"
+        connection.execute(f"CREATE TABLE part ({', '.join(columns)}, {own})")
+        for record, row in enumerate(usage, 1):
+            row = {**row, "file_sha256": path.stem, "record": record}
             names = ", ".join(f'"{name}"' for name in row)
             connection.execute(f"INSERT INTO part ({names}) VALUES ({', '.join('?' * len(row))})", list(row.values()))
         connection.execute(f"COPY part TO '{path}' (FORMAT parquet)")
@@ -156,6 +158,71 @@ def test_engine__root_states(engine: str, tmp_path: Path) -> None:
         ("tools", "none", ""): 1,
         ("tools", "several", ""): 1,
     }
+
+
+spans = st.lists(
+    st.fixed_dictionaries(
+        {
+            "ts": st.just(datetime(2026, 7, 1)),
+            "source": st.sampled_from([None, "gateway", "console"]),
+            "team": st.sampled_from(["search", "tools"]),
+            "trace_id": st.sampled_from([None, "t1", "t1", "t2"]),
+            "span_id": st.sampled_from([None, "s1", "s2", "s3", "s4"]),
+            "parent_span_id": st.sampled_from([None, "s1", "s1", "s2", "s3"]),
+            "input_tokens": st.sampled_from([None, 0, 1, 1, 2]),
+            "output_tokens": st.sampled_from([None, 0, 1]),
+            "is_aggregate": st.sampled_from([False, False, False, True]),
+        }
+    ),
+    min_size=1,
+    max_size=8,
+)
+
+
+@pytest.mark.parametrize("engine", OTHERS)
+@settings(max_examples=80, deadline=None, suppress_health_check=list(HealthCheck))
+@given(one=spans, other=spans, reconciled=st.sampled_from([(), ("console",)]))
+def test_engine__finds_the_spans_that_repeat_another_export_as_the_reference_does(
+    engine: str, one: list[dict[str, Any]], other: list[dict[str, Any]], reconciled: tuple[str, ...], tmp_path: Path
+) -> None:
+    labels = (REPEATS, *root_labels(()))
+    query = UsageQuery("USD", intervals(Month(2026, 7), "UTC", []), labels, reconciled=reconciled)
+    parts = [store_part(tmp_path / "a.parquet", one), store_part(tmp_path / "b.parquet", other)]
+    want = canonical("reference", parts, query)
+    assert canonical(engine, parts, query) == want == canonical(engine, parts[::-1], query)
+    assert sum(sums["rows"] for sums in want.values()) == sum(not row["is_aggregate"] for row in [*one, *other])
+
+
+@pytest.mark.parametrize("engine", engines.names())
+def test_engine__spans_that_repeat_another_export(engine: str, tmp_path: Path) -> None:
+    """Of five traces over two exports, by the tokens of the root, of what is below it, and of what is below that."""
+
+    def span(
+        team: str, trace: str, name: str, parent: str | None, tokens: int | None, source: str = "agents"
+    ) -> dict[str, Any]:
+        names = {"team": team, "trace_id": trace, "span_id": name, "parent_span_id": parent, "source": source}
+        return {"ts": datetime(2026, 7, 1), "input_tokens": tokens, "is_aggregate": False, **names}
+
+    agents = [
+        span("repeats its children", "t1", "r", None, 100),
+        span("repeats its leaves", "t2", "r", None, 50),
+        span("passes on", "t2", "a", "r", None),
+        span("holds more", "t3", "r", None, 101),
+        span("is compared", "t4", "r", None, 7),
+        span("root without tokens", "t5", "r", None, None),
+    ]
+    tools = [
+        *(span("leaf", "t1", "a", "r", 60), span("leaf", "t1", "b", "r", 40), span("leaf", "t2", "b", "a", 50)),
+        *(span("leaf", "t3", "a", "r", 100), span("leaf", "t4", "a", "r", 7, "console")),
+        *(span("in the middle", "t5", "a", "r", 9), span("leaf", "t5", "b", "a", 9)),
+    ]
+    console = UsageQuery("USD", intervals(Month(2026, 7), "UTC", []), (REPEATS,), reconciled=("console",))
+    parts = [store_part(tmp_path / "agents.parquet", agents), store_part(tmp_path / "tools.parquet", tools)]
+    groups = engines.engine(engine).group(parts, console).rows
+    found = {group.keys["team"] for group in groups if group.labels[REPEATS]}
+    # what one export holds whole is looked at when it is loaded: t5's span in the middle is its business
+    assert found == {"repeats its children", "repeats its leaves"}
+    assert sum(group.sums["rows"] for group in groups) == len(agents) + len(tools)
 
 
 @pytest.mark.parametrize("engine", engines.names())

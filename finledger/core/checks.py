@@ -9,6 +9,7 @@ from typing import TypeVar
 from finledger.core.accounts import missing_between_entities
 from finledger.core.compound import COMPOUND
 from finledger.core.history import FUND_COMPONENTS
+from finledger.core.label import REPEATS
 from finledger.core.model import (
     MONEY_MOVES,
     POOL_PREFIX,
@@ -46,8 +47,10 @@ def rows_read(files: Iterable[LoadedFile]) -> Check:
 
 
 def usage_owned(groups: Iterable[UsageGroup], owned: Iterable[OwnedGroup], organisation: Organisation) -> Check:
-    """Every row that is charged has one owner: a team, a pool, the platform or (unallocated)."""
-    charged = sum(int(g.sums["rows"]) for g in groups if organisation.role(g.keys["source"]) == "charge")
+    """Every row that is charged has one owner: a team, a pool, the platform or (unallocated). One that repeats others is none."""
+    charged = sum(
+        int(g.sums["rows"]) for g in groups if organisation.role(g.keys["source"]) == "charge" and not g.labels.get(REPEATS)
+    )
     return Check("usage rows = rows with an owner", Decimal(charged), Decimal(sum(int(o.group.sums["rows"]) for o in owned)))
 
 

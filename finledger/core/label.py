@@ -19,10 +19,11 @@ from finledger.core.classify import Rules
 from finledger.core.model import OWN_PART, POOL_PREFIX, UNALLOCATED, Operator, Organisation, OwnedGroup, Rule, UsageGroup
 from finledger.core.period import Interval
 from finledger.core.problem import Outcome, Problem, SourceRef
-from finledger.core.usage import GROUP_KEYS, WORKLOAD_TYPES
+from finledger.core.usage import GROUP_KEYS, TOKEN_BUCKETS, WORKLOAD_TYPES
 
 SETTABLE = ("team", "cost_center", "feature", "action", "workload_type", "model")
 OPERATOR = "operator_team"
+REPEATS = "repeats_spans"  # not empty on rows that repeat the tokens of spans in another export (C2)
 ROOT = "root_"
 ROOT_STATE = "root_state"
 CONSUMER = ("team", "cost_center", "feature")  # what a root says for all rows of its trace
@@ -43,13 +44,19 @@ def root_labels(rules: Iterable[Rule]) -> tuple[str, ...]:
 def own(
     groups: Iterable[UsageGroup], organisation: Organisation, intervals: Sequence[Interval]
 ) -> Outcome[tuple[OwnedGroup, ...]]:
-    """Complete the labels of every group and settle whose it is on its day. Sources to `reconcile` are left out (A9)."""
+    """Complete the labels of every group and settle whose it is on its day. Sources to `reconcile` are left out (A9), and so are
+    rows that repeat what spans in another export used (C2): these are said.
+    """
     owned = []
     problems = []
+    repeats = []
     rules = Rules(organisation.rules)
     consumer_rules = Rules([rule for rule in organisation.rules if set(rule.set) & set(CONSUMER)])
     for group in groups:
         if organisation.role(group.keys["source"]) == "reconcile":
+            continue
+        if group.labels.get(REPEATS):
+            repeats.append(group)
             continue
         result = _own_one(group, organisation, rules, consumer_rules, intervals[group.interval].day)
         owned.append(result)
@@ -61,7 +68,20 @@ def own(
                     SourceRef("finledger.yaml"),
                 )
             )
-    return Outcome(tuple(owned), tuple(problems))
+    return Outcome(tuple(owned), (*problems, *([_repeats_problem(repeats)] if repeats else ())))
+
+
+def _repeats_problem(groups: Sequence[UsageGroup]) -> Problem:
+    rows = sum(int(group.sums["rows"]) for group in groups)
+    tokens = sum(int(group.sums[bucket]) for group in groups for bucket in TOKEN_BUCKETS)
+    return Problem(
+        "aggregate-across-files",
+        f"{rows} {'span repeats' if rows == 1 else 'spans repeat'} what the spans below, in another export, used, and "
+        f"{'is' if rows == 1 else 'are'} not charged (tokens: {tokens:,})",
+        SourceRef("usage"),
+        remedy="nothing to do: the spans below are charged, as they are where one export has them all",
+        severity="notice",
+    )
 
 
 def _own_one(group: UsageGroup, organisation: Organisation, rules: Rules, consumer_rules: Rules, day: date) -> OwnedGroup:

@@ -19,7 +19,7 @@ from decimal import Decimal, localcontext
 
 from finledger.core import unpriced
 from finledger.core.currency import CurrencyRate, rate_at
-from finledger.core.label import own, rule_labels
+from finledger.core.label import REPEATS, own, rule_labels
 from finledger.core.model import Organisation, OwnedGroup, PriceBook, Rule, UsageGroup, UsageQuery
 from finledger.core.money import EXACT
 from finledger.core.period import Month, intervals
@@ -54,8 +54,9 @@ def metering_query(month: Month, organisation: Organisation, books: Sequence[Pri
     return UsageQuery(
         organisation.currency,
         cuts,
-        labels=tuple(sorted({*LABELS, *rule_labels(rules)})),
+        labels=tuple(sorted({*LABELS, REPEATS, *rule_labels(rules)})),
         ignored=tuple(name for name in IGNORED if name not in looked_at),
+        reconciled=organisation.reconciled,
     )
 
 

@@ -84,20 +84,6 @@ def has_traces(parts: Sequence[Path]) -> bool:
         return _traces.has_parents(connection, parts)
 
 
-def repeated_across_files(parts: Sequence[Path]) -> tuple[int, int]:
-    """Roots of traces that are charged and repeat the tokens of spans in another export: how many, and their tokens (C2)."""
-    import duckdb
-
-    from finledger.engines import _traces
-
-    if not has_traces(parts):
-        return 0, 0
-    with duckdb.connect() as connection:
-        connection.execute("SET memory_limit = '700MB'")
-        connection.execute("SET preserve_insertion_order = false")
-        return _traces.repeated_across_files(connection, parts)
-
-
 def each_row(
     parts: Sequence[Path], query: UsageQuery, groups: Sequence[UsageGroup], limit: int, elsewhere: Sequence[Path] = ()
 ) -> Iterator[PartRows]:

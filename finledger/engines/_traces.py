@@ -21,9 +21,9 @@ from typing import Any
 
 import duckdb
 
-from finledger.core.label import ROOT, ROOT_STATE
+from finledger.core.label import REPEATS, ROOT, ROOT_STATE
 from finledger.core.model import UsageQuery
-from finledger.core.usage import TOKEN_BUCKETS
+from finledger.engines._repeats import marked_sql, repeats_table
 
 RowTables = Callable[[Sequence[Path]], str]
 NO_ROOT, SEVERAL = 0, -1
@@ -121,37 +121,37 @@ def root_labels_by_number(connection: duckdb.DuckDBPyConnection, query: UsageQue
     return found
 
 
-def repeated_across_files(connection: duckdb.DuckDBPyConnection, parts: Sequence[Path]) -> tuple[int, int]:
-    """Roots that are charged and hold the very tokens of the spans below them, of which some lie in another export: how many
-    roots, and how many tokens these have (rule C2). Inside one export `load` finds them.
-    """
-    table = stored_rows(parts)
-    tokens = ", ".join(f"coalesce({bucket}, 0) AS {bucket}" for bucket in TOKEN_BUCKETS)
-    total = " + ".join(f"coalesce({bucket}, 0)" for bucket in TOKEN_BUCKETS)
-    same = " AND ".join(f"min(held.{bucket}) = sum(coalesce(below.{bucket}, 0))" for bucket in TOKEN_BUCKETS)
-    held = " + ".join(f"min(held.{bucket})" for bucket in TOKEN_BUCKETS)
-    found = connection.execute(
-        f"WITH held AS (SELECT file_sha256, record, trace_id, span_id, {tokens} FROM {table} "
-        f"WHERE {_IS_ROOT} AND span_id <> '' AND NOT is_aggregate AND {total} > 0) "
-        f"SELECT count(*), coalesce(sum(tokens), 0) FROM (SELECT {held} AS tokens FROM held JOIN {table} below "
-        "ON below.trace_id = held.trace_id AND below.parent_span_id = held.span_id "
-        "GROUP BY held.file_sha256, held.record "
-        f"HAVING {same} AND max(CASE WHEN below.file_sha256 <> held.file_sha256 THEN 1 ELSE 0 END) = 1) repeated"
-    ).fetchall()
-    return int(found[0][0]), int(found[0][1])
-
-
 @contextmanager
 def row_tables(
     connection: duckdb.DuckDBPyConnection, parts: Sequence[Path], elsewhere: Sequence[Path], query: UsageQuery
 ) -> Iterator[RowTables]:
     """What gives the rows of some of the parts, to be read FROM, with the labels of their roots where these are asked for."""
-    with root_tables(connection, parts, elsewhere, query) as traced:
-        yield partial(_labelled, query=query, traced=traced)
+    with (
+        root_tables(connection, parts, elsewhere, query) as traced,
+        span_repeats(connection, parts, elsewhere, query) as some,
+    ):
+        yield partial(_labelled, query=query, traced=traced, repeated=some)
 
 
-def _labelled(parts: Sequence[Path], query: UsageQuery, traced: bool) -> str:
+@contextmanager
+def span_repeats(
+    connection: duckdb.DuckDBPyConnection, parts: Sequence[Path], elsewhere: Sequence[Path], query: UsageQuery
+) -> Iterator[bool]:
+    """`repeats_table` over all parts in which the spans below a row may lie; nothing where no row has a parent."""
+    every = tuple(dict.fromkeys((*parts, *elsewhere)))
+    if REPEATS not in query.labels or len(every) < 2 or not has_parents(connection, every):
+        yield False
+        return
+    with repeats_table(connection, stored_rows(every), every, query) as some:
+        yield some
+
+
+def _labelled(parts: Sequence[Path], query: UsageQuery, traced: bool, repeated: bool) -> str:
     asked, table = asked_of_roots(query), stored_rows(parts)
+    if repeated:
+        table = marked_sql(table)
+    elif REPEATS in query.labels:
+        table = f"(SELECT *, '' AS {REPEATS} FROM {table})"
     if not traced:
         nothing = "".join(f", '' AS \"{name}\"" for name in asked)
         return f"(SELECT *{nothing} FROM {table})" if asked else table

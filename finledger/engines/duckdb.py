@@ -10,11 +10,20 @@ from typing import Any
 
 import duckdb
 
+from finledger.core.label import REPEATS
 from finledger.core.model import UsageGroup, UsageQuery
 from finledger.core.problem import Outcome, Problem, SourceRef
 from finledger.core.usage import GROUP_KEYS
+from finledger.engines._repeats import marked_sql
 from finledger.engines._sql import STATED_SUMS, derived_sums, group_sql
-from finledger.engines._traces import asked_of_roots, root_labels_by_number, root_tables, rows_sql, without_roots
+from finledger.engines._traces import (
+    asked_of_roots,
+    root_labels_by_number,
+    root_tables,
+    rows_sql,
+    span_repeats,
+    without_roots,
+)
 
 MEMORY_LIMIT = "700MB"
 
@@ -28,9 +37,14 @@ def group(parts: Sequence[Path], query: UsageQuery, elsewhere: Sequence[Path] = 
         connection.execute("SET preserve_insertion_order = false")
         table = f"read_parquet({[str(part) for part in parts]!r}, union_by_name = true)"
         constants = {**_constants(connection, parts), **dict.fromkeys(query.ignored)}
-        with root_tables(connection, parts, elsewhere, query) as traced:
+        with (
+            root_tables(connection, parts, elsewhere, query) as traced,
+            span_repeats(connection, parts, elsewhere, query) as repeated,
+        ):
             grouped_by = replace(query, labels=(*without_roots(query), *(["root"] if traced else [])))
+            table = marked_sql(table) if repeated else table
             table = rows_sql(table) if traced else table
+            constants |= {} if repeated else {REPEATS: None}
             rows = connection.execute(group_sql(table, grouped_by, constants)).fetchmany(query.group_limit + 1)
             if len(rows) > query.group_limit:
                 return Outcome((), (_too_many(connection, table, grouped_by),))
@@ -104,7 +118,7 @@ def _groups(
 
 
 def _too_many(connection: duckdb.DuckDBPyConnection, table: str, query: UsageQuery) -> Problem:
-    names = [name for name in (*GROUP_KEYS, *query.labels) if name not in query.ignored]
+    names = [name for name in (*GROUP_KEYS, *query.labels) if name not in (*query.ignored, REPEATS)]
     counts = connection.execute(
         f"SELECT {', '.join(f'approx_count_distinct({chr(34)}{name}{chr(34)})' for name in names)} FROM {table}"
     ).fetchall()[0]

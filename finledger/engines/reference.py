@@ -10,10 +10,11 @@ from typing import Any
 
 import duckdb
 
-from finledger.core.label import ROOT, ROOT_STATE
+from finledger.core.label import REPEATS, ROOT, ROOT_STATE
 from finledger.core.model import UsageGroup, UsageQuery
 from finledger.core.problem import Outcome
 from finledger.core.usage import GROUP_KEYS, LABELS, NATIVE, SUCCESSFUL, SUMS, TOKEN_BUCKETS
+from finledger.engines._repeats import REPEATED
 from finledger.engines._traces import asked_of_roots, fields_of
 
 Row = dict[str, Any]
@@ -25,8 +26,10 @@ def group(parts: Sequence[Path], query: UsageQuery, elsewhere: Sequence[Path] = 
     """Sums of the usage in `parts` by `query`, one row after the other."""
     found: dict[tuple[Any, ...], dict[str, int | Decimal]] = {}
     roots = _roots((*parts, *elsewhere), query)
+    repeats = _repeats((*parts, *elsewhere), query)
     for row in _rows(parts):
         row |= _labels_of_root(row, roots, query)
+        row[REPEATS] = REPEATED if repeats and (row["file_sha256"], row["record"]) in repeats else ""
         if row["is_aggregate"] or any((row[name] or "") not in values for name, values in query.only):
             continue
         row |= dict.fromkeys(query.ignored)
@@ -66,6 +69,33 @@ def _labels_of_root(row: Row, roots: dict[str, set[tuple[str, ...]]], query: Usa
         if len(said) == 1:
             labels |= {ROOT + name: value for name, value in zip(fields_of(query), *said, strict=True)}
     return labels
+
+
+def _repeats(parts: Sequence[Path], query: UsageQuery) -> set[tuple[str, int]]:
+    """The rows that hold the tokens of their children, or a root those of its trace's leaves, some in another export (C2)."""
+    traces: dict[str, list[Row]] = {}
+    for row in _rows(parts) if REPEATS in query.labels else ():
+        if row["trace_id"] and (row["source"] or "") not in query.reconciled:
+            traces.setdefault(row["trace_id"], []).append(row)
+    found = set()
+    for spans in traces.values():
+        below: dict[str, list[Row]] = {}
+        for span in spans:
+            if span["parent_span_id"] and span["parent_span_id"] != span["span_id"]:
+                below.setdefault(span["parent_span_id"], []).append(span)
+        leaves = [span for span in spans if span["parent_span_id"] and span["span_id"] not in below]
+        for span in spans:
+            if span["is_aggregate"] or not span["span_id"] or not any(_tokens([span])):
+                continue
+            for held in (below.get(span["span_id"], []), [] if span["parent_span_id"] else leaves):
+                elsewhere = any(each["file_sha256"] != span["file_sha256"] for each in held)
+                if elsewhere and _tokens(held) == _tokens([span]):
+                    found.add((span["file_sha256"], span["record"]))
+    return found
+
+
+def _tokens(rows: Sequence[Row]) -> list[int]:
+    return [sum(row[bucket] or 0 for row in rows) for bucket in TOKEN_BUCKETS]
 
 
 def _interval(row: Row, query: UsageQuery) -> int:

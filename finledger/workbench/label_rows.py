@@ -162,7 +162,9 @@ def _stored(bench: Workbench, row: FoundRow, at: _At) -> ExplainedRow:
     texts = {name: _text(value) for name, value in row.columns.items()}
     source = texts.get("source", "")
     role = organisation.role(source)
-    owned = None if row.is_aggregate or role == "reconcile" else _owned(bench, organisation, month, texts["usage_id"])
+    uncharged = row.is_aggregate or role == "reconcile"
+    owned = None if uncharged else _owned(bench, organisation, month, texts["usage_id"])
+    repeats = owned is None and not uncharged
     group = owned.group if owned is not None else None
 
     def value(name: str) -> str:
@@ -175,7 +177,7 @@ def _stored(bench: Workbench, row: FoundRow, at: _At) -> ExplainedRow:
     return ExplainedRow(
         place=at.place,
         record=row.record,
-        fate="aggregate" if row.is_aggregate else "accepted",
+        fate="aggregate" if row.is_aggregate or repeats else "accepted",
         usage_id=texts["usage_id"],
         source=source,
         role=role,

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from finledger.books.label_fields import groupable
 from finledger.core.included import take_included
-from finledger.core.label import ROOT, own
+from finledger.core.label import REPEATS, ROOT, own
 from finledger.core.label_coverage import Basis, Measured, aspects, charged, provider_costs, tokens_of
 from finledger.core.label_suggest import CALLERS, Advice, advise
 from finledger.core.label_tables import label_tables
@@ -134,7 +134,7 @@ def _add_month(bench: Workbench, month: Month, found: Coverage, engine_name: str
 
 def _cut_further(asked: UsageQuery, paths: Sequence[Path]) -> UsageQuery:
     """Grouped by the exported fields that tell callers apart, too, as far as that makes no group of every row."""
-    base = (*GROUP_KEYS, *(name for name in asked.labels if not name.startswith(ROOT)))
+    base = (*GROUP_KEYS, *(name for name in asked.labels if name != REPEATS and not name.startswith(ROOT)))
     empty = empty_columns(paths)
     more = groupable(paths, base, [name for name in CALLERS if name not in (*base, *empty)], GROUPS)
     return replace(asked, labels=tuple(sorted({*asked.labels, *more})))

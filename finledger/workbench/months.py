@@ -24,7 +24,7 @@ from finledger.core.model import (
 from finledger.core.period import Interval, Month, Quarter
 from finledger.core.problem import Problem, Refused, SourceRef
 from finledger.core.quality import Evals, measure
-from finledger.engines import DEFAULT, engine, first_calls, repeated_across_files
+from finledger.engines import DEFAULT, engine, first_calls
 from finledger.pipeline import MonthInputs, once, query, run_month, stated_forecasts
 from finledger.workbench.late_usage import late_usage
 from finledger.workbench.loading import Loading
@@ -49,24 +49,8 @@ class Months(Loading):
             *stray_requests(self.draws, inputs.books, self.months()),
             *stray_evals(self.evals, charges, self.organisation),
             *month_overlaps(self, month),
-            *self._repeated_across_files(month, inputs.files),
         )
         return replace(charges, notices=(*charges.notices, *strays)), documents
-
-    def _repeated_across_files(self, month: Month, files: Sequence[LoadedFile]) -> Iterator[Problem]:
-        """Aggregates are found inside one export: roots whose spans lie in another are said, with what they count twice (C2)."""
-        if len(files) < 2:
-            return
-        spans, tokens = repeated_across_files(self.store.paths(self.ledger.parts(month)))
-        if spans:
-            yield Problem(
-                "aggregate-across-files",
-                f"{spans} root {'span of a trace repeats' if spans == 1 else 'spans of traces repeat'} the tokens of spans in "
-                f"another export, and both are charged (tokens: {tokens:,})",
-                SourceRef("usage"),
-                remedy="export each trace in one file: there the span that repeats the others is known for an aggregate",
-                severity="warning",
-            )
 
     def with_corrections(self, inputs: MonthInputs, engine_name: str = DEFAULT) -> MonthInputs:
         """The inputs with what the month posts for closed ones: their late usage, and credits (L3, L4)."""

@@ -1,9 +1,9 @@
 """What was loaded and what was charged: records and rows file by file, requests and tokens of a month (rules X4, C1, C8).
 
 Requests and tokens are added up once more, straight from the stored rows, and held against the charge lines in the ledger,
-with what is on no line beside them: the platform's own use, actions that seats include, pools' rows that are shared out as
-amounts, evaluation that the platform pays whole, lines that come to less than half a cent. What ought to be on a line and is not
-makes the sums differ.
+with what is on no line beside them: the platform's own use, actions that seats include, spans that repeat others, pools' rows
+that are shared out as amounts, evaluation that the platform pays whole, lines that come to less than half a cent. What ought to
+be on a line and is not makes the sums differ.
 """
 
 from __future__ import annotations
@@ -17,8 +17,8 @@ from finledger.books import rows
 from finledger.books.events import in_force
 from finledger.core.history import History
 from finledger.core.included import take_included
-from finledger.core.label import own
-from finledger.core.model import POOL_PREFIX, UNALLOCATED, Check, Organisation, OwnedGroup, RatedLine
+from finledger.core.label import REPEATS, own
+from finledger.core.model import POOL_PREFIX, UNALLOCATED, Check, Organisation, OwnedGroup, RatedLine, UsageGroup
 from finledger.core.money import minor_digits
 from finledger.core.period import Month
 from finledger.core.rate import Pricing, brought_by, rate
@@ -48,8 +48,14 @@ def usage_ties(bench: Workbench, month: Month, inputs: MonthInputs | None = None
         return (*found, *grouped.problems)
     owned = own(grouped.rows, own_inputs.organisation, query(own_inputs).intervals).rows
     on_lines, beside = _on_lines(bench, month), _beside(owned, own_inputs, bench)
+    repeated = _summed(
+        group
+        for group in grouped.rows
+        if group.labels.get(REPEATS) and bench.organisation.role(group.keys["source"]) == "charge"
+    )
     for name in METERED:
         what = words(name)
+        beside[name] += repeated[name]
         if not used[name] and not on_lines[name] + beside[name]:
             continue
         law = f"{what} stored of {month} = {what} on charge lines + on none"
@@ -115,8 +121,12 @@ def _is_owed(line: RatedLine, organisation: Organisation) -> bool:
 
 
 def _sums(groups: Iterable[OwnedGroup]) -> Sums:
+    return _summed(each.group for each in groups)
+
+
+def _summed(groups: Iterable[UsageGroup]) -> Sums:
     sums = dict.fromkeys(METERED, Decimal(0))
     for each in groups:
         for name in METERED:
-            sums[name] += each.group.sums[name]
+            sums[name] += each.sums[name]
     return sums

@@ -7,9 +7,12 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from finledger.core.model import Check
 from finledger.core.period import Month
 from finledger.workbench import Workbench
 from finledger.workbench.explain import explain
+from finledger.workbench.label_rows import explain_row
+from finledger.workbench.tie_usage import usage_ties
 from finledger.workbench.verify import verify
 from tests.close.small_books import AUGUST, JULY, SEPTEMBER, charged, close, daily, load, make_books, write
 
@@ -23,6 +26,12 @@ def spans(root: Path, name: str, *rows: str) -> None:
 
 def span(usage_id: str, ts: str, team: str, trace: str, parent: str = "") -> str:
     return f"{usage_id},{ts},{team},inference,chat_call,gpt-large,1000,{trace},{usage_id},{parent}"
+
+
+def with_tokens(root: Path, name: str, *rows: str) -> None:
+    header = HEADER.replace("requests,", "requests,input_tokens,")
+    write(root / "usage" / name, header + "".join(f"{row}\n" for row in rows))
+    load(root)
 
 
 def late(root: Path, month: Month, service_month: Month) -> dict[str, str]:
@@ -50,6 +59,48 @@ def test_root_of_a_closed_month(tmp_path: Path) -> None:
     assert verify(Workbench(root)).problems == ()
     spans(root, "september.csv", span("n1", "2026-09-10T12:00:00Z", "search", ""))
     assert late(root, SEPTEMBER, JULY) == {}  # no cent twice
+
+
+def test_aggregate_of_a_closed_month(tmp_path: Path) -> None:
+    """The root was charged, 12.60; its calls come later in another export, 2 x 12.60 with its very tokens: 25.20 in all (C2, L3)."""
+    root = make_books(tmp_path, {"july.csv": daily(JULY), "august.csv": daily(AUGUST)})
+    with_tokens(root, "agents.csv", "r1,2026-07-10T11:59:59Z,search,inference,chat_call,gpt-large,1000,700,t1,r1,")
+    close(root, JULY)
+    before = charged(root, JULY)["search", "2026-07", "chat_call"]
+    with_tokens(
+        root,
+        "tools.csv",
+        "c1,2026-07-10T12:00:00Z,support,inference,chat_call,gpt-large,1000,300,t1,c1,r1",
+        "c2,2026-07-10T12:00:01Z,support,inference,chat_call,gpt-large,1000,400,t1,c2,r1",
+    )
+    assert late(root, AUGUST, JULY) == {"search": "12.60"}
+    assert charged(root, JULY)["search", "2026-07", "chat_call"] == before
+    for line in Workbench(root).ledger.charge_rows(AUGUST):
+        if line.key.service_month == JULY:
+            found = explain(Workbench(root), f"2026-08/{line.key.team}", line.line_id)
+            assert found.fresh == line.amount and not found.problems
+    assert all(check.holds for check in usage_ties(Workbench(root), JULY) if isinstance(check, Check))
+    close(root, AUGUST)
+    assert verify(Workbench(root)).problems == ()
+
+
+def test_aggregate_of_an_open_month__ties_out_and_says_what_it_is(tmp_path: Path) -> None:
+    """The same before the close, in either order: 25.20 for the calls, nothing for the root, whose requests are on no line."""
+    agents = "r1,2026-07-10T11:59:59Z,search,inference,chat_call,gpt-large,1000,700,t1,r1,"
+    tools = "c1,2026-07-10T12:00:00Z,support,inference,chat_call,gpt-large,2000,700,t1,c1,r1"
+    for number, (first, second) in enumerate(((agents, tools), (tools, agents))):
+        root = make_books(tmp_path / str(number), {})
+        with_tokens(root, "first.csv", first)
+        with_tokens(root, "second.csv", second)
+        Workbench(root).allocate(JULY)
+        assert charged(root, JULY) == {("search", "2026-07", "chat_call"): "25.20"}
+        ties = usage_ties(Workbench(root), JULY)
+        assert all(check.holds for check in ties if isinstance(check, Check)) and any(
+            "requests" in each.law for each in ties
+        )
+        name = "first.csv" if first is agents else "second.csv"
+        row = explain_row(Workbench(root), f"usage/{name}:2")
+        assert (row.fate, row.owner) == ("aggregate", None)
 
 
 def test_root_of_the_month_before__both_closed(tmp_path: Path) -> None:

@@ -152,6 +152,11 @@ class Organisation:
     ladder: GateTerms = field(default_factory=GateTerms)  # what a team's next stage asks for (A4)
     review: ReviewTerms = field(default_factory=ReviewTerms)
 
+    @property
+    def reconciled(self) -> tuple[str, ...]:
+        """The sources that are never charged, only compared (A9)."""
+        return tuple(sorted(name for name, source in self.sources.items() if source.role == "reconcile"))
+
     def traces(self, source: str) -> str:
         found = self.sources.get(source)
         return found.traces if found is not None else "root"
