@@ -31,7 +31,7 @@ def flows_before(connection: Connection, before: Month, until: Any) -> tuple[Flo
         .order_by(*keys)
     )
     found = connection.execute(query).all()
-    months = {text: Month.parse(text) for row in found for text in (row[0], row[1])}
+    months = {text: Month.parse(text) for text in {text for row in found for text in (row[0], row[1])}}
     charged = tuple(
         Flow(months[posting], months[service], team, feature, kind, component, stage in MONEY_MOVES, minor)
         for posting, service, team, feature, kind, component, stage, minor in found

@@ -48,13 +48,17 @@ def charge(
     disclosures = []
     priced = [(each, rounded(each.line.exact, organisation.currency, rounding)) for each in allocations]
     pooled = _pooled(priced, organisation.currency) if eval_split == "pooled" else {}
+    stages: dict[tuple[str, Month], str] = {}
     for allocation, gross in priced:
         rated = allocation.line
         paid = pooled.get(rated.key)
         if paid is None:
             paid = split(gross, {TEAM: allocation.consumer, PLATFORM: allocation.platform}, residual=TEAM)[TEAM]
         if paid:
-            lines.append(_line(allocation, paid, organisation, rounding))
+            whose = (rated.key.team, rated.key.posting_month)
+            if whose not in stages:
+                stages[whose] = stage_of(whose[0], organisation, whose[1])
+            lines.append(_line(rated, paid, stages[whose], rounding))
         if allocation.disclosed and (gross or paid):
             disclosures.append(Disclosure(rated.key, rated.quantity, gross, gross - paid, paid))
     return Outcome((tuple(lines), tuple(disclosures)))
@@ -72,13 +76,12 @@ def _pooled(priced: Iterable[tuple[Allocation, Money]], currency: str) -> dict[L
     return split(teams, weights, residual=first.line.key)
 
 
-def _line(allocation: Allocation, amount: Money, organisation: Organisation, rounding: Rounding) -> ChargeLine:
-    rated = allocation.line
+def _line(rated: RatedLine, amount: Money, stage: str, rounding: Rounding) -> ChargeLine:
     residual = "base" if "base" in rated.weights else next(iter(rated.weights))
     components = split(amount, {name: abs(weight) for name, weight in rated.weights.items()}, residual)
     return ChargeLine(
         key=rated.key,
-        stage=stage_of(rated.key.team, organisation, rated.key.posting_month),
+        stage=stage,
         quantity=rated.quantity,
         unit=rated.unit,
         unit_price=rated.unit_price,

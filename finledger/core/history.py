@@ -6,8 +6,9 @@ needed as sums only, so that a year of history is a few thousand rows, whatever 
 
 from __future__ import annotations
 
-from collections.abc import Container, Iterable
+from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import NamedTuple, TypeVar
 
 from finledger.core.model import MONEY_MOVES, UNALLOCATED, ChargeLine
@@ -36,7 +37,7 @@ class Flow(NamedTuple):
     minor: int
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class History:
     """The flows of the months before, each month's from its latest run."""
 
@@ -46,9 +47,20 @@ class History:
     def __add__(self, flows: Iterable[Flow]) -> History:
         return History(self.currency, (*self.flows, *flows))
 
+    @cached_property
+    def _by_month(self) -> Mapping[Month, Sequence[Flow]]:
+        """The flows by the month that posts them: most questions are about a few months of a year."""
+        found: dict[Month, list[Flow]] = {}
+        for flow in self.flows:
+            found.setdefault(flow.posting_month, []).append(flow)
+        return found
+
+    def _of(self, months: Iterable[Month]) -> Iterator[Flow]:
+        return (flow for month in sorted(set(months)) for flow in self._by_month.get(month, ()))
+
     @property
     def months(self) -> tuple[Month, ...]:
-        return tuple(sorted({flow.posting_month for flow in self.flows}))
+        return tuple(sorted(self._by_month))
 
     def before(self, month: Month) -> History:
         return History(self.currency, tuple(flow for flow in self.flows if flow.posting_month < month))
@@ -61,22 +73,17 @@ class History:
             if flow.service_month == month and flow.kind not in AFTER_CHARGES and flow.team != UNALLOCATED
         )
 
-    def posted(self, component: str, months: Container[Month], moves_money: bool = True) -> dict[str, Money]:
+    def posted(self, component: str, months: Iterable[Month], moves_money: bool = True) -> dict[str, Money]:
         """What teams whose stage moves money, or the others, were charged as `component` in these months."""
         return self._sums(
             (flow.team, flow)
-            for flow in self.flows
-            if flow.component == component
-            and flow.posted == moves_money
-            and flow.posting_month in months
-            and flow.team != UNALLOCATED
+            for flow in self._of(months)
+            if flow.component == component and flow.posted == moves_money and flow.team != UNALLOCATED
         )
 
     def fund_flow(self, month: Month) -> Money:
         """What the month moved into the buffer fund, less what it took out (B1)."""
-        return self._total(
-            flow for flow in self.flows if flow.component in FUND_COMPONENTS and flow.posted and flow.posting_month == month
-        )
+        return self._total(flow for flow in self._of((month,)) if flow.component in FUND_COMPONENTS and flow.posted)
 
     def premium_left(self, months: Container[Month], posted: bool) -> dict[tuple[str, str], Money]:
         """Coverage premium by team and feature that these months charged and did not credit, posted or pro forma (Q2).
@@ -91,15 +98,12 @@ class History:
             and (flow.service_month if flow.kind == "adjustment" else flow.posting_month) in months
         )
 
-    def action_base(self, months: Container[Month]) -> Money:
+    def action_base(self, months: Iterable[Month]) -> Money:
         """Base components of all action lines of teams at every stage (B5)."""
         return self._total(
             flow
-            for flow in self.flows
-            if flow.kind == "action"
-            and flow.component == "base"
-            and flow.posting_month in months
-            and flow.team != UNALLOCATED
+            for flow in self._of(months)
+            if flow.kind == "action" and flow.component == "base" and flow.team != UNALLOCATED
         )
 
     def _sums(self, flows: Iterable[tuple[K, Flow]]) -> dict[K, Money]:

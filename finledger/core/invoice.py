@@ -6,6 +6,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date
 from decimal import Decimal
+from functools import cached_property
+from operator import itemgetter
 from typing import cast
 
 from finledger.core.beside import Beside, put_beside
@@ -24,7 +26,7 @@ from finledger.core.model import (
     Team,
     TeamTotal,
 )
-from finledger.core.money import Money, floored, total, zero
+from finledger.core.money import Money, floored, total
 from finledger.core.period import Month
 from finledger.core.post import CREDIT, entry_id
 
@@ -46,10 +48,10 @@ def team_totals(
 ) -> tuple[TeamTotal, ...]:
     """Total, budget, frozen forecast and draw of every team that the organisation knows in the month or that is charged."""
     draws = {each.request.team: each.granted for each in buffer.decisions if each.granted}
-    sums: dict[str, Money] = {}
+    sums: dict[str, int] = {}
     for line in lines:
         if line.key.team in organisation.teams:
-            sums[line.key.team] = sums.get(line.key.team, zero(organisation.currency)) + line.amount
+            sums[line.key.team] = sums.get(line.key.team, 0) + line.amount.minor
     totals = []
     for name, team in sorted(organisation.teams.items()):
         known = team.first_day_in(month) is not None and name != organisation.platform_team
@@ -58,7 +60,7 @@ def team_totals(
                 TeamTotal(
                     team=name,
                     stage=team.stage_in(month),
-                    total=sums.get(name, zero(organisation.currency)),
+                    total=Money(sums.get(name, 0), organisation.currency),
                     budget=_planned(team.budget.get(month), organisation.currency),
                     forecast=_planned(forecasts.get(name), organisation.currency),
                     buffer_draw=draws.get(name),
@@ -72,7 +74,7 @@ def _planned(amount: Decimal | None, currency: str) -> Money | None:
     return None if amount is None else floored(amount, currency)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Posted:
     """What a month posts, which its documents are made from. `books` may hold more price books than are cited."""
 
@@ -83,6 +85,29 @@ class Posted:
     features: Sequence[FeatureQuality]
     entries: Sequence[JournalEntry]
     books: Sequence[PriceBook]
+
+    @cached_property
+    def _features(self) -> Mapping[str, tuple[int, FeatureQuality]]:
+        return {each.feature: (place, each) for place, each in enumerate(self.features)}
+
+    @cached_property
+    def _entries(self) -> Mapping[str, int]:
+        return {entry.entry_id: place for place, entry in enumerate(self.entries)}
+
+    def quality_of(self, features: Iterable[str]) -> tuple[FeatureQuality, ...]:
+        """Those of the features that were measured, in the month's order."""
+        found = (self._features[name] for name in set(features) if name in self._features)
+        return tuple(each for _, each in sorted(found, key=itemgetter(0)))
+
+    def entry_ids(self, lines: Iterable[ChargeLine]) -> tuple[str, ...]:
+        """The entries that the lines are posted by, in the journal's order; none for lines that move no money."""
+        own = {
+            entry_id(
+                key.posting_month, key.service_month, key.team, key.cost_center, CREDIT if key.kind == "adjustment" else ""
+            )
+            for key in (line.key for line in lines)
+        }
+        return tuple(sorted(own & self._entries.keys(), key=self._entries.__getitem__))
 
 
 def is_own(line: ChargeLine) -> bool:
@@ -109,20 +134,22 @@ def invoices(totals: Iterable[TeamTotal], posted: Posted, beside: Beside | None 
             noted.add((line.key.team, line.key.service_month))
         else:
             by_team.setdefault(line.key.team, []).append(line)
-    left = [
-        each for each in posted.disclosures if is_of_posting(each) or (each.key.team, each.key.service_month) not in noted
-    ]
+    left: dict[str, list[Disclosure]] = {}
+    for each in posted.disclosures:
+        if is_of_posting(each) or (each.key.team, each.key.service_month) not in noted:
+            left.setdefault(each.key.team, []).append(each)
     documents = []
-    for each in totals:
-        lines, moves = by_team.get(each.team, []), each.stage in MONEY_MOVES
+    for of_team in totals:
+        lines, moves = by_team.get(of_team.team, []), of_team.stage in MONEY_MOVES
+        disclosed = left.get(of_team.team, [])
         own = [line for line in lines if (line.stage in MONEY_MOVES) == moves]
         late = [line for line in lines if (line.stage in MONEY_MOVES) != moves]
-        here = bool(own) or posted.organisation.teams[each.team].first_day_in(posted.month) is not None
+        here = bool(own) or posted.organisation.teams[of_team.team].first_day_in(posted.month) is not None
         if here:
-            documents.append(_invoice(each, moves, own, left, posted))
+            documents.append(_invoice(of_team, moves, own, disclosed, posted))
         if late:
-            pro_forma = replace(each, stage=cast(Stage, late[0].stage), budget=None, forecast=None)
-            documents.append(_invoice(pro_forma, not moves, late, () if here else left, posted))
+            pro_forma = replace(of_team, stage=cast(Stage, late[0].stage), budget=None, forecast=None)
+            documents.append(_invoice(pro_forma, not moves, late, () if here else disclosed, posted))
     if beside is None:
         return tuple(documents)
     return tuple(put_beside(each, beside, posted.organisation) for each in documents)
@@ -157,21 +184,12 @@ def _invoice(
         total=total((line.amount for line in own), organisation.currency),
         budget=each.budget,
         forecast=each.forecast,
-        disclosures=tuple(d for d in disclosures if d.key.team == each.team),
-        quality=_quality_of(team, own, posted.features),
-        entry_ids=entry_ids(own, posted.entries),
+        disclosures=tuple(disclosures),
+        quality=posted.quality_of((*team.features, *(line.key.feature for line in own))),
+        entry_ids=posted.entry_ids(own),
         issuer_entity=organisation.platform_entity,
         service_months=tuple(sorted({month, *(line.key.service_month for line in own)})),
     )
-
-
-def entry_ids(lines: Iterable[ChargeLine], entries: Iterable[JournalEntry]) -> tuple[str, ...]:
-    """The entries that the lines are posted by, in the journal's order; none for lines that move no money."""
-    own = {
-        entry_id(key.posting_month, key.service_month, key.team, key.cost_center, CREDIT if key.kind == "adjustment" else "")
-        for key in (line.key for line in lines)
-    }
-    return tuple(entry.entry_id for entry in entries if entry.entry_id in own)
 
 
 def document_order(line: ChargeLine) -> tuple[object, ...]:
@@ -197,9 +215,3 @@ def cost_centers(team: Team, lines: Iterable[ChargeLine], month: Month) -> tuple
     charged = {line.key.cost_center for line in lines}
     current: date = team.first_day_in(month) or month.first_day
     return tuple(sorted(charged)) or tuple(filter(None, (team.cost_center.at(current),)))
-
-
-def _quality_of(team: Team, lines: Iterable[ChargeLine], features: Iterable[FeatureQuality]) -> tuple[FeatureQuality, ...]:
-    """The features that the team declares or is charged for. The bill of a feature shared with others is theirs too."""
-    own = {*team.features, *(line.key.feature for line in lines)}
-    return tuple(feature for feature in features if feature.feature in own)

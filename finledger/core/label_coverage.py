@@ -6,7 +6,7 @@ cent; where the month has no price for all of it, the provider's cost as exporte
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence, Set
 from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from fractions import Fraction
@@ -15,10 +15,19 @@ from typing import Literal
 from finledger.core.allocate import allocate
 from finledger.core.charge import charge
 from finledger.core.currency import rate_at
-from finledger.core.model import POOL_PREFIX, UNALLOCATED, LineKey, Organisation, OwnedGroup
-from finledger.core.money import Money, parts_of
+from finledger.core.model import (
+    POOL_PREFIX,
+    UNALLOCATED,
+    ChargeLine,
+    Disclosure,
+    LineKey,
+    MonthCharges,
+    Organisation,
+    OwnedGroup,
+)
+from finledger.core.money import Money, parts_of, zero
 from finledger.core.problem import Outcome
-from finledger.core.rate import Pricing, rate
+from finledger.core.rate import Pricing, brought_by, rate
 from finledger.core.usage import TOKEN_BUCKETS
 
 ASPECTS = ("team", "cost_center", "feature", "action", "workload_type")
@@ -88,32 +97,72 @@ def tokens_of(owned: OwnedGroup) -> int:
     return sum(int(owned.group.sums[bucket]) for bucket in TOKEN_BUCKETS)
 
 
-def charged(cells: Sequence[Sequence[OwnedGroup]], pricing: Pricing) -> Outcome[tuple[Money, ...]]:
+def charged(
+    cells: Sequence[Sequence[OwnedGroup]], pricing: Pricing, known: MonthCharges | None = None
+) -> Outcome[tuple[Money, ...]]:
     """What each cell's usage comes to at the book's prices, whoever funds it, seats and premiums left out.
 
     Each charge line is rounded once, and its amount taken apart by what the cells bring to it: the cells add up to the lines.
     Usage that the book does not price makes problems, as in `allocate` (P2). The platform's own use comes to nothing (C8).
+    `known`: the month's charges, where it was charged by these very prices: its lines are not priced again.
     """
     organisation = pricing.organisation
     seatless = {name: replace(team, seats={}) for name, team in organisation.teams.items()}
     bare = replace(pricing, organisation=replace(organisation, teams=seatless))
-    rated = rate([group for cell in cells for group in cell], bare)
+    keys, complete = _keys(cells, bare)
+    gross = _gross(known.lines, known.disclosures) if known is not None and complete else {}
+    priced = ((group, of) for cell, each in zip(cells, keys, strict=True) for group, of in zip(cell, each, strict=True))
+    rated = rate([group for group, of_group in priced if not of_group or not of_group <= gross.keys()], bare)
     if rated.errors:
         return Outcome((), rated.problems)
     terms = pricing.terms
     rounding = terms.rounding if terms is not None else "half_up"
-    allocations = allocate(rated.rows, terms, pricing.books)
+    allocations = allocate((each for each in rated.rows if each.key not in gross), terms, pricing.books)
     lines, disclosures = charge(allocations.rows, organisation, rounding).rows
-    gross = {line.key: line.amount for line in lines} | {each.key: each.gross for each in disclosures}
-    brought: dict[LineKey, dict[int, Decimal]] = {}
-    for number, cell in enumerate(cells):
-        for line in rate(cell, bare).rows:
-            brought.setdefault(line.key, {})[number] = line.exact
+    gross |= _gross(lines, disclosures)
+    brought = _brought(cells, keys, bare)
     amounts = [0] * len(cells)
-    for key, amount in gross.items():
-        for number, part in parts_of(amount, brought[key]).items():
+    for key, of_line in brought.items():
+        amount = gross.get(key, zero(organisation.currency))
+        parts = parts_of(amount, of_line) if len(of_line) > 1 else dict.fromkeys(of_line, amount)
+        for number, part in parts.items():
             amounts[number] += part.minor
     return Outcome(tuple(Money(minor, organisation.currency) for minor in amounts))
+
+
+Keys = Sequence[Sequence[Set[LineKey]]]  # of the lines that each group of each cell is a part of
+
+
+def _keys(cells: Sequence[Sequence[OwnedGroup]], pricing: Pricing) -> tuple[Keys, bool]:
+    """The lines that every group is a part of, and whether the book prices all of them."""
+    complete, found = True, []
+    for cell in cells:
+        of_cell = []
+        for group in cell:
+            brought, missing = brought_by(group, pricing)
+            of_cell.append({each.key for each in brought})
+            complete = complete and not missing
+        found.append(of_cell)
+    return found, complete
+
+
+def _gross(lines: Iterable[ChargeLine], disclosures: Iterable[Disclosure]) -> dict[LineKey, Money]:
+    return {line.key: line.amount for line in lines} | {each.key: each.gross for each in disclosures}
+
+
+def _brought(cells: Sequence[Sequence[OwnedGroup]], keys: Keys, pricing: Pricing) -> dict[LineKey, dict[int, Decimal]]:
+    """What each cell brings to each line: its exact price, where more than one brings something; a line of one cell is its own."""
+    found: dict[LineKey, dict[int, Decimal]] = {}
+    for number, of_cell in enumerate(keys):
+        for key in {key for of_group in of_cell for key in of_group}:
+            found.setdefault(key, {})[number] = Decimal(0)
+    several = {key for key, of_line in found.items() if len(of_line) > 1}
+    for number, cell in enumerate(cells):
+        sharing = [group for group, of_group in zip(cell, keys[number], strict=True) if not several.isdisjoint(of_group)]
+        for line in rate(sharing, pricing).rows if sharing else ():
+            if line.key in several:
+                found[line.key][number] = line.exact
+    return found
 
 
 def provider_costs(cells: Sequence[Sequence[OwnedGroup]], pricing: Pricing) -> tuple[list[Decimal | None], frozenset[str]]:

@@ -148,11 +148,11 @@ def rounded_places(amount: Number, places: int, rounding: Rounding = "half_up") 
 
 def significant(amount: Number, digits: int = 6) -> Decimal:
     """The figure to a number of significant digits, half up, in plain notation (rule Q4)."""
-    value = Fraction(amount)
-    if value == 0:
+    numerator, denominator = amount.as_integer_ratio()
+    if not numerator:
         return Decimal(0)
-    places = _places_of(abs(value.numerator), value.denominator, digits)
-    scaled = Decimal(_rounded_units(value, places, "half_up")).scaleb(-places, EXACT)
+    places = _places_of(abs(numerator), denominator, digits)
+    scaled = Decimal(_rounded_ratio(numerator, denominator, places, "half_up")).scaleb(-places, EXACT)
     plain = format(scaled, "f")
     return Decimal(plain.rstrip("0").rstrip(".") if "." in plain else plain)
 
@@ -180,12 +180,16 @@ def _rounded_units(amount: Number, places: int, rounding: Rounding) -> int:
     """The amount x 10^places as the nearest whole number; halves by `rounding`."""
     if isinstance(amount, Decimal):
         return int(EXACT.scaleb(amount, places).to_integral_value(context=_ROUNDING[rounding]))
-    value = Fraction(amount) * Fraction(10) ** places
-    whole, rest = divmod(abs(value.numerator), value.denominator)
-    twice = 2 * rest
-    up = twice > value.denominator or (twice == value.denominator and (rounding == "half_up" or whole % 2 == 1))
+    return _rounded_ratio(*amount.as_integer_ratio(), places, rounding)
+
+
+def _rounded_ratio(numerator: int, denominator: int, places: int, rounding: Rounding) -> int:
+    """The same of numerator ÷ denominator, which is above 0."""
+    above, below = abs(numerator) * 10 ** max(places, 0), denominator * 10 ** max(-places, 0)
+    whole, rest = divmod(int(above), int(below))
+    up = 2 * rest > below or (2 * rest == below and (rounding == "half_up" or whole % 2 == 1))
     magnitude = whole + 1 if up else whole
-    return -magnitude if value < 0 else magnitude
+    return -magnitude if numerator < 0 else magnitude
 
 
 def split(whole: Money, weights: Mapping[K, Number], residual: K) -> dict[K, Money]:
@@ -200,6 +204,9 @@ def split(whole: Money, weights: Mapping[K, Number], residual: K) -> dict[K, Mon
     if any(weight < 0 for weight in weights.values()):
         raise ValueError("a weight is negative")
     keys = sorted(weights)
+    heavy = [key for key in keys if weights[key]]
+    if len(heavy) == 1:
+        return {**dict.fromkeys(keys, Money(0, whole.currency)), heavy[0]: whole}
     exact = _whole_ratios([weights[key] for key in keys])
     weight_sum = sum(exact)
     if weight_sum == 0:

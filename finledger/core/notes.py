@@ -17,7 +17,6 @@ from finledger.core.invoice import (
     adopted,
     cost_centers,
     document_order,
-    entry_ids,
     is_of_posting,
     on_note,
     subtotals,
@@ -136,7 +135,7 @@ def _note(
         forecast=None,
         disclosures=tuple(disclosures),
         quality=tuple({each.feature: each for each in quality if each.feature in features}.values()),
-        entry_ids=entry_ids(lines, posted.entries),
+        entry_ids=posted.entry_ids(lines),
         issuer_entity=organisation.platform_entity,
         service_months=service_months,
     )

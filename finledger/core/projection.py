@@ -174,15 +174,15 @@ def grown(done: Fraction, begun: Fraction, days: Days) -> Fraction:
 def costs(charges: MonthCharges, organisation: Organisation) -> dict[Key, Cost]:
     """Every team's features, in minor units; idle capacity is left out."""
     pools = pools_by_use(charges.pools, organisation.pools, charges.idle)
-    found: dict[Key, Cost] = {}
+    whole: dict[Key, int] = {}
+    by_use: dict[Key, Fraction | int] = {}
     for line in charges.lines:
         if line.key.kind == "gpu_idle" and is_own(line):
             continue
-        key, amount = (line.key.team, line.key.feature), Fraction(line.amount.minor)
-        use = amount * _part_by_use(line, pools)
-        known = found.get(key, Cost())
-        found[key] = Cost(known.fixed + amount - use, known.use + use)
-    return found
+        key, minor = (line.key.team, line.key.feature), line.amount.minor
+        whole[key] = whole.get(key, 0) + minor
+        by_use[key] = by_use.get(key, 0) + minor * _part_by_use(line, pools)
+    return {key: Cost(minor - Fraction(by_use[key]), Fraction(by_use[key])) for key, minor in whole.items()}
 
 
 def pools_by_use(splits: Iterable[PoolSplit], pools: Collection[Pool], idle: Iterable[IdleCost] = ()) -> dict[str, Fraction]:
@@ -206,12 +206,12 @@ def pools_by_use(splits: Iterable[PoolSplit], pools: Collection[Pool], idle: Ite
     return found
 
 
-def _part_by_use(line: ChargeLine, pools: Mapping[str, Fraction]) -> Fraction:
+def _part_by_use(line: ChargeLine, pools: Mapping[str, Fraction]) -> Fraction | int:
     if not is_own(line):
-        return NONE
+        return 0
     if line.key.kind == "shared":
-        return pools.get(line.key.item, NONE)
-    return Fraction(line.key.kind in BY_USE)
+        return pools.get(line.key.item, 0)
+    return int(line.key.kind in BY_USE)
 
 
 def _idle_parts(each: IdleCost) -> Iterable[tuple[Key, Money]]:

@@ -7,7 +7,7 @@ price book does not price is a problem that says which line to add: never nothin
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from decimal import Decimal
 from fractions import Fraction
 from typing import NamedTuple
@@ -289,8 +289,8 @@ def _price_metered(key: LineKey, line: _Line, funding: Funding, book: PriceBook,
     calls = Fraction(line.quantity) or Fraction(1)
     unit_price = rounded_places(Fraction(exact) / calls, UNIT_PRICE_PLACES)
     costs = {who: token_cost(part.tokens, book, key.model) or Decimal(0) for who, part in line.operated.items()}
-    rated = _rated(key, line, "action", unit_price, exact, weights, funding, base=base)
-    return replace(rated, operators=_shares(base, costs))
+    operators = _shares(base, costs)
+    return _rated(key, line, "action", unit_price, exact, weights, funding, base=base, operators=operators)
 
 
 def _price_sku(key: LineKey, line: _Line, sku: Sku, uplift: Uplift) -> RatedLine:
@@ -309,8 +309,11 @@ def _rated(
     funding: Funding = "consumer",
     quantity: Decimal | None = None,
     base: Decimal | None = None,
+    operators: Mapping[Operator, Decimal] | None = None,
 ) -> RatedLine:
     book = line.book
+    if operators is None:
+        operators = _shares(line.quantity, {who: part.quantity for who, part in line.operated.items()})
     return RatedLine(
         key=key,
         quantity=line.quantity if quantity is None else quantity,
@@ -325,7 +328,7 @@ def _rated(
         rules=tuple(sorted(line.rules)),
         base=base,
         provider_cost=line.provider_cost if key.kind == "action" else None,
-        operators=_shares(line.quantity, {who: part.quantity for who, part in line.operated.items()}),
+        operators=operators,
     )
 
 

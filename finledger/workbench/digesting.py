@@ -54,7 +54,7 @@ def digest_of(bench: Workbench, at: date | None = None, *, engine_name: str = DE
     trend = [month]
     while len(trend) <= EARLIER:
         trend.insert(0, trend[0].before)
-    months = {str(each): charges for each, charges in known.of(trend).items()}
+    months = {str(each): charges for each, charges in known.recorded(trend).items()}
     with localcontext(EXACT):
         tables = (week_table(weeks, organisation), unallocated_table(weeks, months, organisation), *reviewed.tables)
         totals = week_totals(weeks, organisation.currency)

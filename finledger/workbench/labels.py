@@ -17,7 +17,7 @@ from finledger.core.label import REPEATS, ROOT, own
 from finledger.core.label_coverage import Basis, Measured, aspects, charged, provider_costs, tokens_of
 from finledger.core.label_suggest import CALLERS, Advice, advise
 from finledger.core.label_tables import label_tables
-from finledger.core.model import OwnedGroup, PriceBook, UsageQuery
+from finledger.core.model import MonthCharges, OwnedGroup, PriceBook, UsageQuery
 from finledger.core.money import EXACT
 from finledger.core.period import Month
 from finledger.core.problem import Problem, Refused, SourceRef
@@ -71,18 +71,20 @@ def coverage(bench: Workbench, month: Month | None = None, *, engine_name: str =
 
 
 def report_tables(
-    bench: Workbench, months: Sequence[Month], *, engine_name: str = DEFAULT, most: int = TREND
+    bench: Workbench, own_months: Mapping[Month, MonthCharges], *, engine_name: str = DEFAULT, most: int = TREND
 ) -> tuple[Table, ...]:
-    """The tables of a report on `months`: coverage of up to `most` loaded months that end with them, so that it is a trend,
-    and what of the months themselves is not labelled (`core/label_tables.py`). Empty where none of them is loaded.
+    """The tables of a report on months that are charged: coverage of up to `most` loaded months that end with them, so that it
+    is a trend, and what of the months themselves is not labelled (`core/label_tables.py`). Empty where none of them is loaded.
     """
+    months = own_months.keys()
     loaded = sorted({part.month for part in bench.ledger.parts() if part.month is not None})
-    trend = [month for month in loaded if month <= max(months)][-most:] if set(months) & set(loaded) else []
+    trend = [month for month in loaded if month <= max(months)][-most:] if months & set(loaded) else []
     found = Coverage(bench.organisation.currency)
     for month in trend:
         part = Coverage(found.currency)
         with localcontext(EXACT):
-            _add_month(bench, month, part, engine_name)
+            charges = own_months.get(month)  # of a closed month by the prices of its close; labels are as they are now
+            _add_month(bench, month, part, engine_name, charges if charges is not None and charges.provisional else None)
         found.measured += part.measured
         for advice, each in part.unlabelled.items() if month in months else ():
             found.unlabelled.setdefault(advice, Measured()).plus(each)
@@ -98,6 +100,7 @@ class _OneMonth:
     asked: UsageQuery
     owned: Sequence[OwnedGroup]
     unreadable: str
+    charges: MonthCharges | None = None
 
     @property
     def month(self) -> Month:
@@ -108,7 +111,9 @@ class _OneMonth:
         return take_included(self.owned, self.pricing, partial(first_calls, self.paths, self.asked)).rows
 
 
-def _add_month(bench: Workbench, month: Month, found: Coverage, engine_name: str) -> None:
+def _add_month(
+    bench: Workbench, month: Month, found: Coverage, engine_name: str, charges: MonthCharges | None = None
+) -> None:
     paths = bench.store.paths(bench.ledger.parts(month))
     organisation = bench.organisation
     books: Sequence[PriceBook] = ()
@@ -129,7 +134,7 @@ def _add_month(bench: Workbench, month: Month, found: Coverage, engine_name: str
         if organisation.role(source) == "reconcile":
             found.compared[source] = found.compared.get(source, 0) + int(each.sums["rows"])
     pricing = Pricing(month, organisation, books, bench.rates)
-    _add_cells(found, _OneMonth(pricing, paths, asked, owned.rows, unreadable))
+    _add_cells(found, _OneMonth(pricing, paths, asked, owned.rows, unreadable, charges))
 
 
 def _cut_further(asked: UsageQuery, paths: Sequence[Path]) -> UsageQuery:
@@ -162,7 +167,7 @@ def _costs(found: Coverage, this: _OneMonth, cells: Sequence[Sequence[int]]) -> 
     why = this.unreadable
     if not why:
         billed = this.billed()
-        priced = charged([[billed[number] for number in cell] for cell in cells], this.pricing)
+        priced = charged([[billed[number] for number in cell] for cell in cells], this.pricing, this.charges)
         if not priced.errors:
             found.bases.append(MonthBasis(this.month, "charges"))
             return [amount.amount for amount in priced.rows]

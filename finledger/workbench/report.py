@@ -211,7 +211,7 @@ def _other_parts(parts: _Parts) -> Iterable[Callable[[], Iterable[Table]]]:
         lambda: review_tables(bench, parts.period, Charged(bench, charges=dict(found.trend))),
         lambda: ladder_tables(ladder_of(bench, parts.last)),
         lambda: _noted(unit_report(bench, found.own, trend), said),
-        lambda: _noted(report_tables(bench, tuple(found.own), most=most), said),
+        lambda: _noted(report_tables(bench, found.own, most=most), said),
     )
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date
 from decimal import Decimal, localcontext
@@ -37,6 +37,7 @@ from finledger.pipeline import query
 from finledger.workbench import Workbench
 from finledger.workbench.projecting import Projected, Reach, projected
 from finledger.workbench.sealed import as_of
+from finledger.workbench.shelf import Shelf
 
 
 @dataclass(slots=True)
@@ -54,11 +55,19 @@ class Charged:
 
     def of(self, months: Sequence[Month]) -> dict[Month, MonthCharges]:
         """The charges of those of the months that have usage or were allocated, in order."""
+        return self._by(self._charge, months)
+
+    def recorded(self, months: Sequence[Month]) -> dict[Month, MonthCharges]:
+        """The same of months that others are compared with: as they are recorded, where that says enough."""
+        shelf = Shelf(self.bench)
+        return self._by(lambda month: shelf.recorded(month) or self._charge(month), months)
+
+    def _by(self, charge: Callable[[Month], MonthCharges], months: Sequence[Month]) -> dict[Month, MonthCharges]:
         there = set(self.bench.months())
         for month in months:
             if month in there and month not in self.charges and month not in self.refused:
                 try:
-                    self.charges[month] = self._charge(month)
+                    self.charges[month] = charge(month)
                 except Refused as refused:
                     self.refused[month] = refused.problems
         return {month: self.charges[month] for month in months if month in self.charges}
@@ -136,9 +145,10 @@ def review_of(
     organisation, start = bench.organisation, bench.organisation.fiscal_year_start
     months = _months_of(period, start)
     before = _before(period, start)
-    charges, last = known.of(months), known.of(_months_of(before, start))
+    charges, last = known.of(months), known.recorded(_months_of(before, start))
     view = _projection(known, [month for month in months if month in charges], at, reach)
     sums = known.sums(months)
+    known.recorded(_looked_at(months[-1].quarter(start), start))
     found = _reviews(known, months[-1].quarter(start))
     ends = months[-1]
     trend = sorted(month for month in known.charges if month <= ends)
@@ -199,6 +209,11 @@ def _reviews(known: Charged, quarter: Quarter) -> tuple[Review, ...]:
     with localcontext(EXACT):
         now, last = features_over(months, known.of(months)), features_over(before, known.of(before))
         return reviews(quarter, now, last, bench.ledger.events(), bench.organisation.review)
+
+
+def _looked_at(quarter: Quarter, start: int) -> tuple[Month, ...]:
+    """The months of the quarter before, and its own."""
+    return (*_months_of(_before(quarter, start), start), *quarter.months(start))
 
 
 def _months_of(period: Month | Quarter, start: int) -> tuple[Month, ...]:

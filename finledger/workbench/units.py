@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from decimal import localcontext
+from functools import cached_property
 from hashlib import sha256
 from pathlib import Path
 
@@ -41,7 +42,7 @@ from finledger.workbench.strays import stray_revenue
 USERS_LIMIT = 500_000  # groups of a month by cohort and user; with more, users are not counted
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class MonthRun:
     """A month that was run by the books as they are or, of a closed month, as they were; `paths`: the store's parts of it.
 
@@ -61,6 +62,11 @@ class MonthRun:
     def pricing(self) -> Pricing:
         inputs = self.inputs
         return Pricing(inputs.month, inputs.organisation, inputs.books, inputs.rates, inputs.allow_unpriced)
+
+    @cached_property
+    def owned(self) -> tuple[OwnedGroup, ...]:
+        """The month's groups with their owners, as it is charged by them. Raises Refused where they cannot be made."""
+        return _owned(self, ())
 
 
 def run_of(bench: Workbench, month: Month, *, engine_name: str = DEFAULT) -> MonthRun:
@@ -103,9 +109,8 @@ def _paths(bench: Workbench, month: Month) -> tuple[Path, ...]:
 def unit_month_of(run: MonthRun, people: People | None = None) -> UnitMonth:
     """What unit costs need of a month; the usage is not grouped again. `people` as `people_in` gives them."""
     with localcontext(EXACT):
-        owned = _owned(run, ())
-        use = month_use(owned, run.organisation)
-        of_pools = _lines_of_pools(run, owned)
+        use = month_use(run.owned, run.organisation)
+        of_pools = _lines_of_pools(run, run.owned)
         users = None if people is None else user_counts(people)
         return unit_month(run.charges, use, _days(run), users, of_pools)
 
@@ -175,6 +180,8 @@ def _by_people(run: MonthRun) -> tuple[tuple[str, ...], tuple[OwnedGroup, ...]]:
     """The usage by those of cohort and user that any row has; without users where these are too many."""
     empty = empty_columns(run.paths)
     labels = tuple(name for name in (COHORT, USER) if name not in empty)
+    if not labels:
+        return labels, run.owned
     try:
         return labels, _owned(run, labels, USERS_LIMIT)
     except Refused as refused:

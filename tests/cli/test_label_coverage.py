@@ -113,13 +113,14 @@ def test_report_tables__a_trend_that_ends_with_the_month(books: Path) -> None:
         row = f"x{month},2026-{month}-01T10:00:00Z,search,x,gateway,gpt-large,10,10,,,,,,,\n"
         (books / f"usage/{month}.csv").write_text(ROWS.splitlines(keepends=True)[0] + row, encoding="utf-8")
     finledger("load", "--books", books)
-    tables = report_tables(Workbench(books), [Month(2026, 7)])
+    bench, july = Workbench(books), Month(2026, 7)
+    tables = report_tables(bench, {july: bench.allocate(july, record=False)[0]})
     assert [table.name for table in tables] == ["label-coverage", "unlabelled", "unlabelled-owners"]
     whole = tables[0].where("source", "all sources")
     assert whole.column("month") == (Month(2026, 6), Month(2026, 7))
     assert whole.column("cost")[1] == Money(9594, "USD")
     assert [str(cost) for cost in tables[1].column("cost")] == ["33.37", "11.13", "1.11", "0.11"]
-    assert report_tables(Workbench(books), [Month(2026, 8)]) == ()
+    assert report_tables(bench, {}) == ()
 
 
 def test_unlabelled__what_is_pasted_labels_it(capsys: pytest.CaptureFixture[str], books: Path) -> None:

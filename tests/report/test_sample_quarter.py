@@ -17,7 +17,7 @@ import pytest
 from finledger.core.money import rounded_places
 from finledger.core.period import Month
 from finledger.workbench import Workbench
-from finledger.workbench.report_months import _Shelf
+from finledger.workbench.shelf import Shelf
 from finledger.write.figures import shown
 from tests.chromium import Browser, browser, needs_chromium
 from tests.report.pages import Row, feet_of, plain, tables_of
@@ -170,7 +170,7 @@ def test_recorded_months__say_what_allocate_says(sample: Sample, condensed: bool
         "capacity"
     ] = ()  # with reservations a month is charged anew: the ledger has no idle hours of the platform's
     for month in MONTHS:
-        found = _Shelf(bench).recorded(Month.parse(month), condensed)
+        found = Shelf(bench).recorded(Month.parse(month), condensed)
         assert found is not None
         said = sample.allocated[month]
         assert {each.team: str(each.total) for each in found.teams} == {

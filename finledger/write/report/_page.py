@@ -88,8 +88,7 @@ SECTIONS = (
 )  # fmt: skip
 
 
-@dataclass(frozen=True, slots=True)
-class RowView:
+class RowView(NamedTuple):
     """`cells`: (kind, text), the kind one of h (the row's name), n (figure), m (none, and why), f (flagged), c (code),
     w (never folded), "" (text).
 
