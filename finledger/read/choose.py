@@ -11,7 +11,7 @@ from finledger.core.problem import Problem, SourceRef
 from finledger.read import usage as registry
 from finledger.read.columns import Layout
 from finledger.read.cut_off import cut_off
-from finledger.read.documents import bad_json, more_follows, unfold, wrong_with
+from finledger.read.documents import bad_json, cut_lines, more_follows, unfold, wrong_with
 from finledger.read.header import Header, container_of, read_header
 from finledger.read.opened import Opened, text_lines
 from finledger.read.usage import ExportFormat
@@ -51,6 +51,12 @@ def choose(
         opened, found = lines
         name = found or name
     header = read_header(opened, shown_as, container, connection)
+    if opened.unproven and not (isinstance(header, Header) and header.whole):
+        lines = _as_lines(replace(opened, path=opened.source), shown_as, workspace, format, map_file, careful=True)
+        if isinstance(lines, Problem):
+            return (lines,)
+        opened = lines[0]
+        header = read_header(opened, shown_as, container, connection)
     if not isinstance(header, Header):
         return header
     name = "column_map" if map_file is not None else name or registry.detected(header.has)
@@ -83,9 +89,12 @@ def _looks_like_json(path: Path) -> bool:
 
 
 def _as_lines(
-    opened: Opened, shown_as: str, workspace: Path, format: str | None, map_file: Path | None
+    opened: Opened, shown_as: str, workspace: Path, format: str | None, map_file: Path | None, *, careful: bool = False
 ) -> tuple[Opened, str] | Problem:
-    """A JSON text with one record a line: as it is, or unfolded into the workspace; and the format, where that was needed."""
+    """A JSON text with one record a line: as it is, or unfolded into the workspace; and the format, where that was needed.
+
+    `careful`: no cutting by the look of it, which was wrong.
+    """
     known = registry.formats()
     if map_file is not None:
         from finledger.read.documents import is_document
@@ -104,7 +113,9 @@ def _as_lines(
     cut = () if document else cut_off(opened, shown_as, container="jsonl", width=0, walked=None)
     if cut:  # once unfolded, nobody can say whether the last line was whole
         return cut[0]
-    wrong = unfold(opened.path, document, path, known[name].places, target, shown_as)
+    places = known[name].places
+    unproven = not careful and cut_lines(opened.path, document, path, places, target)
+    wrong = None if unproven else unfold(opened.path, document, path, places, target, shown_as)
     if wrong is not None:
         return wrong
     if target.stat().st_size == 0:
@@ -112,7 +123,10 @@ def _as_lines(
             "no-rows", f"the document holds no record ({known[name].title})", SourceRef(shown_as),
             remedy="export it again for days that have usage, or leave it out",
         )  # fmt: skip
-    return replace(opened, path=target, unfolded=True, more=more_follows(opened.path)), "" if name == "column_map" else name
+    long = opened.long or places.shape is not None
+    more = more_follows(opened.path)
+    lines = replace(opened, path=target, unfolded=True, more=more, long=long, unproven=unproven, source=opened.path)
+    return lines, "" if name == "column_map" else name
 
 
 def _tidied(opened: Opened, workspace: Path) -> Opened:

@@ -193,7 +193,7 @@ def select_sql(layout: Layout, relation: str, context: Context, *, broken: bool 
     columns = ", ".join(f"{_output(found.name, layout)} AS {quoted(found.name)}" for found in layout.fields)
     if layout.row_hash:
         texts += f", {layout.row_hash} AS row_hash"
-        columns += ", row_hash"
+        columns = f"row_hash || '-1' AS usage_id, {columns}"  # the ordinal among identical rows, which are few
     return (
         f"SELECT {columns}, CASE WHEN {bad} THEN "
         f"CAST(to_json(list_filter([{listed}], lambda fault: fault IS NOT NULL)) AS VARCHAR) END AS faults "

@@ -36,24 +36,23 @@ def has_repeats(connection: duckdb.DuckDBPyConnection, rows: str, column: str) -
 
 
 def number_identical_rows(connection: duckdb.DuckDBPyConnection, rows: str, numbered: str) -> str:
-    """Make ids of row hashes: `<hash>-<ordinal among identical rows>`. Returns the file that holds them."""
+    """Rows whose ids are `<hash of the row>-1`, each with its ordinal among identical rows. Returns the file that holds them.
+
+    It is the same file where no two rows are identical.
+    """
+    if not has_repeats(connection, rows, "usage_id"):
+        return rows
     source = scan(rows)
-    if has_repeats(connection, rows, "row_hash"):
-        repeated = f"SELECT row_hash FROM {source} WHERE faults IS NULL GROUP BY row_hash HAVING count(*) > 1"
-        connection.execute(
-            f"CREATE OR REPLACE TEMP TABLE ordinals AS SELECT record, row_number() OVER (PARTITION BY row_hash ORDER BY record) "
-            f"AS ordinal FROM {source} WHERE faults IS NULL AND row_hash IN ({repeated})"
-        )
-        connection.execute(
-            f"COPY (SELECT r.row_hash || '-' || coalesce(o.ordinal, 1) AS usage_id, r.* EXCLUDE (row_hash, record, "
-            f"file_row_number) FROM {source} r LEFT JOIN ordinals o USING (record) ORDER BY r.record) "
-            f"TO {literal(numbered)} (FORMAT parquet, PRESERVE_ORDER true)"
-        )
-    else:
-        connection.execute(
-            f"COPY (SELECT row_hash || '-1' AS usage_id, * EXCLUDE (row_hash) FROM read_parquet({literal(rows)})) "
-            f"TO {literal(numbered)} (FORMAT parquet, PRESERVE_ORDER true)"
-        )
+    repeated = f"SELECT usage_id FROM {source} WHERE faults IS NULL GROUP BY usage_id HAVING count(*) > 1"
+    connection.execute(
+        f"CREATE OR REPLACE TEMP TABLE ordinals AS SELECT record, row_number() OVER (PARTITION BY usage_id ORDER BY record) "
+        f"AS ordinal FROM {source} WHERE faults IS NULL AND usage_id IN ({repeated})"
+    )
+    connection.execute(
+        f"COPY (SELECT left(r.usage_id, -1) || coalesce(o.ordinal, 1) AS usage_id, r.* EXCLUDE (usage_id, record, "
+        f"file_row_number) FROM {source} r LEFT JOIN ordinals o USING (record) ORDER BY r.record) "
+        f"TO {literal(numbered)} (FORMAT parquet, PRESERVE_ORDER true)"
+    )
     return numbered
 
 

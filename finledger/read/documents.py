@@ -18,6 +18,7 @@ from typing import Any, BinaryIO
 
 from finledger.core.problem import Problem, SourceRef
 from finledger.core.records import HOLDERS
+from finledger.read import json_cuts
 from finledger.read.json_records import Found, NoJson, Step, split, within
 
 _SAMPLE_BYTES = 4 << 20
@@ -85,6 +86,18 @@ def unfold(path: Path, document: bool, record_path: str, places: Places, target:
     except (NoJson, RecursionError) as wrong:
         return bad_json(str(wrong), shown_as)
     return None
+
+
+def cut_lines(path: Path, document: bool, record_path: str, places: Places, target: Path) -> bool:
+    """Whether the records of a document could be cut out by its look, one a line; it is proven later that they are some."""
+    if not document or places.shape is not None:
+        return False
+    try:
+        with target.open("w", encoding="utf-8", newline="\n") as out:
+            out.writelines(json_cuts.lines(path, _steps(record_path), places.carry))
+    except json_cuts.NoCut:
+        return False
+    return True
 
 
 _written = json.JSONEncoder(default=str).encode  # made once: json.dumps makes one for every record

@@ -21,6 +21,7 @@ Container = Literal["csv", "jsonl", "parquet"]
 _DELIMITERS = (",", ";", "\t", "|")
 _MAX_LINE = 64 << 20
 _MAX_JSON = 8 << 20
+_DEEP = 500
 _BRACKETED = re.compile(r".*\(([^()]+)\)")
 _NEVER = chr(30)  # JSON has no such character: with it as the delimiter, a line is one field
 csv.field_size_limit(1 << 30)
@@ -39,6 +40,7 @@ class Header:
     delimiter: str = ","
     plain: bool = True
     folded: Mapping[str, str] = field(default_factory=dict)
+    whole: bool = True  # every line of JSON lines is one object, none of them nested deep
 
     def ref(self, name: str) -> str:
         """The SQL text of a column; NULL when the export lacks it. `a.b` is the field b inside the record a."""
@@ -112,7 +114,7 @@ def read_header(
     if container == "csv":
         return _csv_header(link, shown_as)
     if container == "jsonl":
-        return _jsonl_header(link, shown_as, connection)
+        return _jsonl_header(opened, shown_as, connection)
     if container == "parquet":
         return _parquet_header(link, shown_as, connection)
     message = "the file's name does not say whether it is CSV, JSON lines or Parquet"
@@ -177,20 +179,39 @@ def _name_problems(names: Iterable[str], shown_as: str, line: int, excerpt: str)
     return tuple(found)
 
 
-def _jsonl_header(path: Path, shown_as: str, connection: duckdb.DuckDBPyConnection) -> Header | tuple[Problem, ...]:
+def _jsonl_header(opened: Opened, shown_as: str, connection: duckdb.DuckDBPyConnection) -> Header | tuple[Problem, ...]:
+    path = opened.path
     lines = (
         f"read_csv({literal(str(path))}, auto_detect = false, header = false, delim = '{_NEVER}', quote = '', escape = '', "
         f"compression = 'none', max_line_size = {_MAX_JSON}, columns = {{'line': 'VARCHAR'}})"
     )
-    looked = f"SELECT json_keys(CASE WHEN json_valid(line) THEN line END) AS keys, bool_or({may_be_long('line')}) AS long"
-    keys = f"SELECT unnest(keys), bool_or(long) FROM ({looked} FROM {lines} WHERE line <> '' GROUP BY 1) GROUP BY 1"
+    odd_line = "false"  # the parser of documents refuses what is nested deeper than it goes
+    if opened.unproven:
+        marks = "length(line) - length(replace(replace(line, '{', ''), '[', ''))"
+        odd_line = f"(NOT starts_with(line, '{{') OR (length(line) > {_DEEP} AND {marks} > {_DEEP}))"
+    # not json_valid() beside it, which reads every line once more
+    looked = (
+        f"SELECT TRY(json_keys(line)) AS keys, {may_be_long('line') if opened.long else 'false'} AS long, {odd_line} AS odd "
+        f"FROM {lines} WHERE line <> ''"
+    )
+    grouped = (
+        f"SELECT any_value(keys) AS keys, bool_or(long) AS long, bool_and(keys IS NOT NULL) AS valid, bool_or(odd) AS odd "
+        f"FROM ({looked}) GROUP BY hash(keys)"
+    )
+    one = "unnest(CASE WHEN len(keys) > 0 THEN keys ELSE [NULL] END)"  # also of a line that is no JSON
     try:
-        found = connection.execute(keys).fetchall()
+        found = connection.execute(
+            f"SELECT {one}, bool_or(long), bool_and(valid), bool_or(odd) FROM ({grouped}) GROUP BY 1"
+        ).fetchall()
     except duckdb.InvalidInputException:
         return (_unreadable_line(path, shown_as),)
-    names = tuple(sorted(str(row[0]) for row in found))
-    exact = exact_line("line") if any(row[1] for row in found) else "line"
-    is_object = "json_valid(exact) AND regexp_matches(exact, '^[ \\t\\r\\n]*[{]')"  # a second look into all of it costs more
+    names = tuple(sorted(str(name) for name, *_ in found if name is not None))
+    valid, odd = all(row[2] for row in found), any(row[3] for row in found)
+    is_object = "(starts_with(exact, '{') OR regexp_matches(exact, '^[ \\t\\r\\n]*[{]'))"  # a look into all of it costs more
+    if any(row[1] for row in found):
+        exact, is_object = exact_line("line"), f"json_valid(exact) AND {is_object}"
+    else:
+        exact, is_object = "line", is_object if valid else f"json_valid(exact) AND {is_object}"
     objects = (
         f"(SELECT line, CASE WHEN {is_object} THEN exact END AS json FROM (SELECT line, {exact} AS exact FROM {lines} "
         "WHERE line <> ''))"
@@ -202,7 +223,7 @@ def _jsonl_header(path: Path, shown_as: str, connection: duckdb.DuckDBPyConnecti
     paths = ", ".join(literal(json_path(name)) for name in names)
     relation = f"(SELECT json_extract_string(json, [{paths}]) AS j, json IS NULL AS broken, line FROM {objects})"
     refs = {name: f"j[{index}]" for index, name in enumerate(names, 1)}
-    return Header("jsonl", names, relation, refs, {}, path, folded=_folded(names))
+    return Header("jsonl", names, relation, refs, {}, path, folded=_folded(names), whole=valid and not odd)
 
 
 def json_path(*names: str) -> str:

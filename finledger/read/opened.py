@@ -38,7 +38,8 @@ __all__ = ["Opened", "Progress", "content_hash", "last_line", "open_export", "te
 _CHUNK = 1 << 20
 _HEAD = 1 << 12
 _CONTROLS = bytes(code for code in (*range(32), 127) if code not in (9, 10, 13))
-_LONG_NUMBER = 16
+_DIGITS = bytes(48 if 48 <= code < 58 else 46 if code == 46 else 32 for code in range(256))
+_LONG = (b"0" * 20, b"." + b"0" * 8, b"0" * 8 + b".0")  # as in exact_json.py, of digits that are all 0
 
 
 class Progress(Protocol):
@@ -66,6 +67,9 @@ class Opened:
     encoding: str = "utf-8"
     unfolded: bool = False  # `path` holds the records of a JSON document, one a line: its lines are not the file's
     more: bool = False  # the last page says that another follows
+    long: bool = True  # JSON may hold a number that a float does not keep
+    unproven: bool = False  # the lines of `path` were cut out of a document by the look of it, which lies at `source`
+    source: Path = Path()
 
 
 def open_export(
@@ -86,7 +90,7 @@ def open_export(
     size = path.stat().st_size
     if size == 0:
         return _empty(shown_as)
-    scan = _Scan(text, progress)
+    scan = _Scan(text, progress, Path(name).suffix.lower() in (".json", ".jsonl", ".ndjson"))
     sha = hashlib.sha256()
     unpacked = path
     try:
@@ -202,14 +206,15 @@ class _Zst:
 
 
 class _Scan:
-    def __init__(self, text: bool, progress: Progress | None = None) -> None:
+    def __init__(self, text: bool, progress: Progress | None = None, json: bool = False) -> None:
         self.text, self.progress = text, progress
+        self.long = not json
         self.encoding = "utf-8"
         self.head = b""
         self.size = self.lines = self.returns = self.pairs = 0
         self.control = self.tabs = False
         self.decoder = codecs.getincrementaldecoder("utf-8")("strict")
-        self.last = b"\n"
+        self.last, self.before = b"\n", b""
         self.bad_line = 0
         self.bad_byte = -1
 
@@ -225,6 +230,10 @@ class _Scan:
             self.pairs += chunk.count(b"\r\n") + (self.last == b"\r" and chunk[:1] == b"\n")
         self.control = self.control or len(chunk.translate(None, _CONTROLS)) != len(chunk)
         self.tabs = self.tabs or b"\t" in chunk
+        if not self.long:
+            digits = (self.before + chunk).translate(_DIGITS)
+            self.long = any(each in digits for each in _LONG)
+            self.before = chunk[-32:]
         self.last = chunk[-1:]
 
     def _decode(self, chunk: bytes, start: int) -> None:
@@ -253,7 +262,9 @@ class _Scan:
         lines = self.lines + (self.last not in (b"\n", b"\r"))
         tidy = self.returns == self.pairs and self.pairs in (0, self.lines)
         ended = self.last in (b"\n", b"\r")
-        return Opened(path, sha256, size, True, lines, tidy, self.control, self.tabs, ended, self.encoding)
+        return Opened(
+            path, sha256, size, True, lines, tidy, self.control, self.tabs, ended, self.encoding, long=self.long
+        )  # fmt: skip
 
 
 def _empty(shown_as: str) -> Problem:

@@ -25,7 +25,7 @@ from finledger.core.problem import Problem, SourceRef
 from finledger.core.records import csv_record_lines, jsonl_record_lines
 from finledger.read.choose import choose
 from finledger.read.columns import Context, Layout, literal, select_sql
-from finledger.read.copies import find_copies, insert_rows, number_identical_rows, scan
+from finledger.read.copies import Copies, find_copies, insert_rows, number_identical_rows, scan
 from finledger.read.csv_repair import Walked, repair
 from finledger.read.cut_off import cut_off
 from finledger.read.header import Header, container_of, with_csv
@@ -198,7 +198,7 @@ def _staged(job: _Job) -> StagedFile:
         "CREATE OR REPLACE TEMP TABLE marks (record BIGINT, fate VARCHAR, input_tokens BIGINT, cached_input_tokens BIGINT, "
         "cache_write_tokens BIGINT, output_tokens BIGINT)"
     )
-    found = find_copies(job.connection, job.rows, job.columns)
+    found = Copies(0, []) if job.layout.row_hash else find_copies(job.connection, job.rows, job.columns)
     job.problems.extend(_conflicts(job, found.conflicts))
     aggregates, job.late = find_aggregates(job.connection, job.rows, job.columns, inclusive=job.inclusive)
     insert_rows(job.connection, "marks (record, fate)", [(record, "rejected") for record in job.late])
