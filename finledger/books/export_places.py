@@ -20,6 +20,7 @@ from typing import IO, TextIO, cast
 
 import zstandard
 
+from finledger import objects
 from finledger.core.records import csv_record_lines, is_metrics, jsonl_record_lines, lines_are_records
 
 _JSON = (".jsonl", ".ndjson", ".json")
@@ -37,6 +38,8 @@ _BOMS = (
 
 def is_there(path: Path) -> bool:
     """Whether a file lies there, or a member of that name in the archive that the path leads through, if that can be read."""
+    if objects.is_url(path):
+        return objects.size(path) is not None
     through = _archive_of(path)
     if through is None:
         return path.is_file()
@@ -48,6 +51,8 @@ def is_there(path: Path) -> bool:
 
 def size_of(path: Path) -> int | None:
     """The bytes of a file, or of a member as it is unpacked; None when it is not there. Raises what a damaged archive raises."""
+    if objects.is_url(path):
+        return objects.size(path)
     through = _archive_of(path)
     if through is None:
         return path.stat().st_size if path.is_file() else None
@@ -118,7 +123,7 @@ def _text(path: Path) -> Iterator[TextIO]:
 def _bytes(path: Path) -> Iterator[IO[bytes]]:
     through = _archive_of(path)
     if through is None:
-        with path.open("rb") as stream:
+        with objects.opened(path) if objects.is_url(path) else path.open("rb") as stream:
             yield stream
         return
     with zipfile.ZipFile(through[0]) as archive:

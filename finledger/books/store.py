@@ -32,6 +32,7 @@ from finledger.core import usage
 from finledger.core.model import LoadedFile, Part, StagedFile
 from finledger.core.period import Month
 from finledger.core.problem import Problem, Refused
+from finledger.objects import located
 
 SOURCE_REF = "file_sha256 || ':' || record"
 STORED: dict[str, str] = {
@@ -85,6 +86,9 @@ class Store:
         found = [self.root / part.path for part in parts if not part.rejected]
         rejects = [self.root / part.path for part in parts if part.rejected]
         return ([self._schema(), *found] if found else []) + rejects
+
+    def keep(self, parts: Collection[Part]) -> None:
+        """Make sure of the parts before the ledger lists them: here they are where they belong already."""
 
     def _schema(self) -> Path:
         """A part without rows that has every column: what a part does not store is empty in it."""
@@ -230,7 +234,7 @@ class Store:
         self, wanted: Mapping[str, Collection[int]], staged: Sequence[StagedFile], names: Mapping[str, str]
     ) -> dict[str, dict[int, tuple[int, str]]]:
         """Records by file as (line, its text), for files that still are what was read."""
-        paths = {sha256: self.root.parent / name for sha256, name in names.items()}
+        paths = {sha256: located(self.root.parent, name) for sha256, name in names.items()}
         paths |= {file.sha256: Path(file.path) for file in staged}
         return {
             sha256: record_places(paths[sha256], records)

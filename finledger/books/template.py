@@ -66,6 +66,9 @@ teams:
 #   focus: {{role: reconcile}}
 #   otel: {{traces: own}}          # its traces come without their roots: each row keeps its own labels
 
+# Loaded usage is kept in store/, or in a folder of a bucket: s3://, gs://, abfss:// (docs/object-storage.md).
+# store: s3://acme-finops/ai-usage
+
 # Rules label usage that comes without team, feature or action. * stands for any text; the first rule that fits wins.
 # rules:
 #   - {{when: {{source: litellm, call_type: "*embedding*"}}, set: {{action: retrieval_call, workload_type: inference}}}}

@@ -170,6 +170,7 @@ def _failure(failed: OSError) -> str:
         errno.EEXIST: "choose another name, or move what is there",
         errno.EMFILE: "allow more open files (ulimit -n), then run the command again",
         errno.EIO: "check the disk, then run the command again",
+        errno.ENETUNREACH: "see that the network is there and the address is right, then run the command again",
     }
     where = "" if failed.filename is None else f"{failed.filename}: "
     what = failed.strerror or str(failed)

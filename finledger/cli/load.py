@@ -8,6 +8,10 @@ FILE may be packed (.gz, .zst), a zip archive, a folder, which is read with all 
 [ ] and ** for folders). What is found in those and is no export, as a manifest or _SUCCESS, is left out and said. Text is UTF-8,
 or UTF-16 and UTF-32 by their BOM; --encoding says what else it is.
 
+A FILE that begins with s3://, gs:// or abfss:// is an object of a bucket, a folder there or a pattern; each object is copied to
+store/ while it is read. Who may read it is set where the service's own tools look for it (AWS_PROFILE, …). It needs one more
+package: pip install 'finledger[s3]', [gcs] or [azure].
+
 A report that was exported again, with more in its last day, takes the place of the earlier export: --replaces.
 
 Example: finledger load usage/gateway-2026-07.jsonl.gz --source litellm
@@ -17,6 +21,8 @@ More of them:
   finledger load exports/ invoices-2026-07.zip
 
   finledger load 'exports/month=2026-07/**/*.parquet'
+
+  finledger load 's3://acme-exports/gateway/2026-07/*.csv.gz'
 
   finledger load july.csv --encoding cp1252
 
@@ -41,7 +47,7 @@ if TYPE_CHECKING:
 Files = Annotated[
     list[Path] | None,
     typer.Argument(
-        metavar="[FILE]...", help="Exports, zip archives, folders, patterns; all that is new in usage/ when left out."
+        metavar="[FILE]...", help="Exports, zip archives, folders, patterns, URLs; all that is new in usage/ when left out."
     ),
 ]
 As = Annotated[str | None, typer.Option("--as", metavar="FORMAT", help="Read as this format instead of finding it out.")]

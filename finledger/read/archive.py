@@ -15,6 +15,7 @@ from contextlib import contextmanager
 from pathlib import Path, PurePosixPath
 from typing import IO
 
+from finledger import objects
 from finledger.core.problem import Outcome, Problem, SourceRef
 
 # No export is packed so well: rows with an id and a time of their own stay above a twentieth of their size.
@@ -42,6 +43,8 @@ def archive_of(path: Path) -> tuple[Path, str] | None:
 
 def size_of(path: Path) -> int:
     """The bytes of a file, or of an archive's member as it is unpacked."""
+    if objects.is_url(path):
+        return objects.stamp(path)[0]
     through = archive_of(path)
     if through is None:
         return path.stat().st_size
@@ -54,7 +57,7 @@ def opened_bytes(path: Path) -> Iterator[IO[bytes]]:
     """A file's bytes, or a member's. Raises OSError; for a damaged archive also zipfile.BadZipFile, zlib.error, EOFError."""
     through = archive_of(path)
     if through is None:
-        with path.open("rb") as stream:
+        with objects.opened(path) if objects.is_url(path) else path.open("rb") as stream:
             yield stream
         return
     with zipfile.ZipFile(through[0]) as archive, archive.open(_member(archive, through[1], path)) as member:
@@ -119,6 +122,9 @@ def refused(shown_as: str, message: str, remedy: str) -> Problem:
 def other_archive(path: Path, shown_as: str) -> Problem | None:
     """What to do about a file whose name says that it is packed in a way that is not read here."""
     name = path.name.lower()
+    if name.endswith(".zip") and objects.is_url(path):
+        message = "a zip archive is not read by its URL; .gz and .zst are"
+        return refused(shown_as, message, "copy it to this machine, or unpack it into a folder there, and load that")
     suffix = next((suffix for suffix in OTHERS if name.endswith(suffix)), None)
     if suffix is None:
         return None

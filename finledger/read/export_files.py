@@ -17,8 +17,9 @@ from itertools import takewhile
 from pathlib import Path, PurePath
 from typing import Any
 
+from finledger import objects
 from finledger.core.problem import Problem, SourceRef
-from finledger.read.archive import DAMAGED, archive_of, is_archive, members, opened_bytes, other_archive
+from finledger.read.archive import DAMAGED, archive_of, is_archive, members, opened_bytes, other_archive, size_of
 
 _LARGEST_LIST = 8 << 20
 _SHOWN = 6
@@ -70,7 +71,9 @@ class _Search:
         self._seen: set[Path] = set()
 
     def look(self, word: Path) -> None:
-        if word.is_file():
+        if objects.is_url(word):
+            self._by_url(word)
+        elif word.is_file():
             self._file(word)
         elif word.is_dir():
             self._found(word, _files_in(word))
@@ -80,6 +83,15 @@ class _Search:
             self._member(word, *through)
         else:
             self.nothing.append(f"no such file: {word}")
+
+    def _by_url(self, word: Path) -> None:
+        meant = objects.found(word)
+        if meant is None:
+            self.nothing.append(f"no such object or bucket: {objects.url_of(word)}")
+        elif glob.has_magic(str(word)) or meant.folder:
+            self._found(word, meant.paths)
+        else:
+            self._file(word)
 
     def _file(self, path: Path) -> None:
         """A file that is an export, or an archive with some in it."""
@@ -125,8 +137,9 @@ class _Search:
             and not any(problem.is_error for problem in self.problems[before[1] :])
             and not self._inbox
         ):
-            what = "the folder holds" if word.is_dir() else "the pattern matches"
-            self.nothing.append(f"{what} no {'export' if found else 'file'}: {word}")
+            pattern = glob.has_magic(str(word)) and not word.is_dir()
+            what = "the pattern matches" if pattern else "the folder holds"
+            self.nothing.append(f"{what} no {'export' if found else 'file'}: {objects.url_of(word) or word}")
 
     def _without_others(self, word: Path, found: Sequence[Path]) -> list[Path]:
         """The exports among the files; the others are said."""
@@ -193,6 +206,8 @@ def _no_export(path: Path, inside: PurePath, word: Path) -> str | None:
 def _is_list_of_files(path: Path) -> bool:
     """A manifest (JSON that names export files) or a list of checksums, by its content."""
     try:
+        if size_of(path) > _LARGEST_LIST:
+            return False
         with opened_bytes(path) as stream:
             content = stream.read(_LARGEST_LIST + 1)
         text = content.decode("utf-8-sig")

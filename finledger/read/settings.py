@@ -245,6 +245,7 @@ def _organisation(settings: SettingsText, document: Document, weights: Mapping[s
         operator_share=settings.operator_share,
         respond_days=settings.disputes.respond_days,
         resolve_days=settings.disputes.resolve_days,
+        store=settings.store or "",
         require_feature=settings.require_feature,
         ladder=_ladder(settings),
         review=ReviewTerms(**dict(settings.review)),

@@ -43,6 +43,9 @@ MonthNumber = Annotated[
 StageName = Annotated[str, *one_of(*STAGES)]
 BUCKETS = tuple(bucket.removesuffix("_tokens") for bucket in TOKEN_BUCKETS)
 METERS = tuple(name for name in drivers.names() if name not in ("shares", "weights"))
+StorePlace = Annotated[
+    str, parsed_by(values.bucket_folder), WithJsonSchema({"type": "string", "pattern": "^(s3|gs|abfss)://"})
+]
 Meter = Annotated[str, *one_of(*METERS)]
 TargetUnit = Annotated[str, *one_of(*UNITS)]
 
@@ -293,6 +296,10 @@ class SettingsText(TextModel):
     require_feature: Flag = Field(
         default=False,
         description="Whether calls of models without a feature, the row's own or one that a rule gives, are refused at load.",
+    )
+    store: StorePlace | None = Field(
+        default=None,
+        description="Where loaded usage is kept: a folder of a bucket, as s3://bucket/prefix; the books' own folder when left out.",
     )
     accounts: dict[
         Annotated[str, *one_of(*DEFAULT_ACCOUNTS, *INTERCOMPANY)],

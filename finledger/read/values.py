@@ -260,6 +260,22 @@ def timezone(value: Any) -> str:
     return name
 
 
+def bucket_folder(value: Any) -> str:
+    """The URL of a folder in a bucket, without a name or password in it: those are the service's own settings."""
+    url = text(value)
+    scheme, _, rest = url.partition("://")
+    bucket, _, _ = rest.partition("/")
+    asked = re.search(r"[*?\[\]#\\\s]|//|/\.{1,2}(/|$)", rest) or ":" in bucket
+    if scheme not in ("s3", "gs", "abfss") or not bucket or asked or ("@" in bucket and scheme != "abfss"):
+        remedy = (
+            "write s3://bucket/prefix, gs://bucket/prefix or abfss://container@account.dfs.core.windows.net/prefix; who may"
+        )
+        raise WrongValue(
+            "not-a-bucket", f"{quoted(url)} is no folder of a bucket", f"{remedy} read it is set outside of the books"
+        )
+    return url.rstrip("/")
+
+
 def quarter(value: Any) -> str:
     """A quarter written 2026-Q3."""
     found = scalar(value)

@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 from finledger.books.export_places import still_has
 from finledger.core.model import LoadedFile, Part, UsageGroup, UsageQuery
 from finledger.engines import each_row, first_rows, group_rows
+from finledger.objects import located
 from finledger.workbench import Workbench
 
 Row = tuple[str, Mapping[str, Any]]  # where it stands, and its columns that hold anything
@@ -80,7 +81,7 @@ def every_row(
 
 def _places(shelf: Workbench, file: LoadedFile, records: Sequence[int]) -> dict[int, str]:
     """file:line of records while the export lies where it was loaded from, as long as it was; else their ordinals."""
-    path = shelf.root / file.name
+    path = located(shelf.root, file.name)
     lines = shelf.store.lines_of(path, records) if still_has(path, file.size) else {}
     return {
         record: f"{file.name}:{lines[record]}" if record in lines else f"{file.name} record {record}" for record in records

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from finledger import objects
 from finledger.core.model import StagedFile
 from finledger.core.problem import Problem, SourceRef
 
@@ -16,14 +17,20 @@ class Fetched:
 
     path: Path
     sha256: str
-    stamp: tuple[int, int]
+    stamp: tuple[int, int | str]
 
 
 def fetched(path: Path, shown: str, workspace: Path, told: Callable[[int], None]) -> Fetched | Problem:
-    """Hash a file; a member of an archive is unpacked into the workspace too. A problem is the archive's."""
+    """Hash a file; a member of an archive is unpacked into the workspace too, and an object copied there. A problem is the
+    archive's.
+    """
     from finledger.read.archive import archive_of, content_hash, unpack_member
 
     stamp = _stamp(path)
+    if objects.is_url(path):
+        copy = workspace / path.name
+        objects.fetch(path, copy, told)
+        return Fetched(copy, content_hash(copy), stamp)
     if archive_of(path) is None:
         return Fetched(path, content_hash(path, told), stamp)
     unpacked = unpack_member(path, shown, workspace, told)
@@ -47,9 +54,11 @@ def unread(path: Path, shown: str, problem: Problem) -> StagedFile:
     return StagedFile("", shown, "", "", 0, path=str(path), problems=(problem,))
 
 
-def _stamp(path: Path) -> tuple[int, int]:
+def _stamp(path: Path) -> tuple[int, int | str]:
     from finledger.read.archive import archive_of
 
+    if objects.is_url(path):
+        return objects.stamp(path)
     through = archive_of(path)
     found = (path if through is None else through[0]).stat()
     return found.st_size, found.st_mtime_ns

@@ -171,7 +171,7 @@ class _Trial(Workbench):
         (root / SETTINGS).write_text("", encoding="utf-8")
         super().__init__(root)
         self._real = real
-        self.__dict__["organisation"] = real.organisation
+        self.__dict__["organisation"] = replace(real.organisation, store="")
 
     def shown(self, path: Path) -> str:
         return self._real.shown(path)

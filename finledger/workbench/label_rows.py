@@ -25,6 +25,7 @@ from finledger.core.period import Month
 from finledger.core.problem import Problem, Refused, SourceRef
 from finledger.core.records import open_quote
 from finledger.engines import DEFAULT, engine
+from finledger.objects import located
 from finledger.pipeline import MonthInputs, query
 from finledger.workbench import Workbench, sealed
 
@@ -137,7 +138,7 @@ def _bisected(bench: Workbench, file: LoadedFile, line: int) -> _At | None:
 
 def _places(bench: Workbench, file: LoadedFile, records: Sequence[int] | range) -> dict[int, tuple[int, str]]:
     """Record → its line and text, while the export lies where it was loaded from, as long as it was."""
-    path = bench.root / file.name
+    path = located(bench.root, file.name)
     return record_places(path, records) if still_has(path, file.size) else {}
 
 

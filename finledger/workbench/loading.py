@@ -9,9 +9,12 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from finledger import objects
 from finledger.books import rows
 from finledger.books.events import in_force
 from finledger.books.loads import FileAdvance, Loaded, Watch, again, twice
+from finledger.books.store import Published
+from finledger.books.transaction import Transaction
 from finledger.core.model import LoadedFile, Part, StagedFile
 from finledger.core.period import Month
 from finledger.core.problem import Problem, Refused, SourceRef
@@ -89,6 +92,7 @@ class Loading(OpenBooks):
                 self.store.sweep(swept)
             elif published.files:
                 change.ledger.set_meta("timezone", self.organisation.timezone)
+                self._keep(change.ledger, swept, published)
                 record(change.ledger, self, old, published, lacking)
                 remember(change.ledger, published, self.organisation)
                 for file, parts in published.files:
@@ -203,12 +207,21 @@ class Loading(OpenBooks):
         """usage/FOLDER/FILE is of source FOLDER, unless it is a month=2026-07 or an archive; else the format's own name."""
         from finledger.read.archive import archive_of
 
+        if objects.is_url(path):
+            return None
         through = archive_of(path)
         try:
             inside = (path if through is None else through[0]).resolve().relative_to((self.root / "usage").resolve())
         except ValueError:
             return None
         return inside.parts[0] if len(inside.parts) > 1 and "=" not in inside.parts[0] else None
+
+    def _keep(self, ledger: Transaction, stored: Sequence[Part], published: Published) -> None:
+        """Bring the new parts to where the store is; all of them, when it was somewhere else until now."""
+        moved = (ledger.meta("store") or "") != self.organisation.store
+        self.store.keep([*(stored if moved else ()), *(part for _, parts in published.files for part in parts)])
+        if moved:
+            ledger.set_meta("store", self.organisation.store)
 
     def _hold_timezone(self) -> None:
         """The store's months are cut in the time zone of its first load: another one later would move rows between them."""

@@ -25,6 +25,7 @@ from finledger.core.period import Interval, Month, Quarter
 from finledger.core.problem import Problem, Refused, SourceRef
 from finledger.core.quality import Evals, measure
 from finledger.engines import DEFAULT, engine, first_calls
+from finledger.objects import located
 from finledger.pipeline import MonthInputs, once, query, run_month, stated_forecasts
 from finledger.workbench.late_usage import late_usage
 from finledger.workbench.loading import Loading
@@ -191,7 +192,7 @@ class Months(Loading):
 
     def _line_of(self, name: str, record: int) -> str:
         """file:line of a record while the export is still there; its ordinal otherwise."""
-        path = self.root / name
+        path = located(self.root, name)
         lines = self.store.lines_of(path, [record])
         return f"{name}:{lines[record]}" if record in lines else f"{name} record {record}"
 

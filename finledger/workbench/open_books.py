@@ -10,6 +10,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import TypeVar
 
+from finledger import objects
 from finledger.books.ledger import Ledger
 from finledger.books.store import Store
 from finledger.books.transaction import edited_book, removed_book
@@ -156,7 +157,11 @@ class OpenBooks:
 
     @cached_property
     def store(self) -> Store:
-        return Store(self.root / "store")
+        if not self.organisation.store:
+            return Store(self.root / "store")
+        from finledger.books.remote_store import RemoteStore
+
+        return RemoteStore(self.root / "store", self.organisation.store)
 
     @contextmanager
     def workspace(self) -> Iterator[Path]:
@@ -174,7 +179,10 @@ class OpenBooks:
             shutil.rmtree(folder, ignore_errors=True)
 
     def shown(self, path: Path) -> str:
-        """A file's name as messages show it: relative to the books where it lies in them."""
+        """A file's name as messages show it: relative to the books where it lies in them; an object's URL."""
+        url = objects.url_of(path)
+        if url is not None:
+            return url
         try:
             return path.resolve().relative_to(self.root.resolve()).as_posix()
         except ValueError:

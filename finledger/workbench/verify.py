@@ -16,7 +16,8 @@ from typing import Any
 from finledger.books.events import Event, broken_links, in_force
 from finledger.books.export_places import is_there
 from finledger.books.ledger_rows import run_content
-from finledger.core.model import ChargeLine, JournalEntry
+from finledger.books.remote_store import RemoteStore
+from finledger.core.model import ChargeLine, JournalEntry, Part
 from finledger.core.period import Month, Quarter
 from finledger.core.problem import Problem, Refused, SourceRef
 from finledger.engines import DEFAULT
@@ -63,7 +64,7 @@ def _verified(
     ledger = bench.ledger
     events = ledger.events()
     standing = tuple(sorted(in_force(events).values(), key=lambda event: event.number))
-    parts = tuple(changed_files(_stored(bench, events), "part"))
+    parts = (*changed_files(_stored(bench, events), "part"), *_changed_at_url(bench))
     steps: list[tuple[str, int, Iterable[Problem]]] = [
         ("ledger file", 1, () if fingerprint is None else (fingerprint,)),
         ("events", len(events), (_unchained(event) for event in broken_links(events))),
@@ -75,6 +76,7 @@ def _verified(
         ("documents", len(_documents(bench, events)), changed_files(_documents(bench, events), "document")),
         ("roots on documents", len(_roots(bench)), _unknown_roots(bench, events)),
     ]
+    steps += _orphans(bench)
     away = len(ledger.files()) - len(_exports(bench))
     if away:
         steps.append(("exports that lie elsewhere now", away, ()))
@@ -94,10 +96,29 @@ def _verified(
 
 
 def _stored(bench: Workbench, events: Iterable[Event]) -> dict[Path, tuple[str, str]]:
-    parts = (*bench.ledger.parts(), *bench.ledger.parts(rejected=True))
+    parts = _parts(bench)
     columns = [event.content["columns"] for event in events if event.kind == "close" and event.content.get("columns")]
+    if isinstance(bench.store, RemoteStore):
+        parts = ()  # those here are copies
     found = {bench.root / "store" / part.path: (part.sha256, f"store/{part.path}") for part in parts}
     return {**found, bench.root / COLUMNS: (columns[-1], COLUMNS)} if columns else found
+
+
+def _changed_at_url(bench: Workbench) -> Iterator[Problem]:
+    if isinstance(bench.store, RemoteStore):
+        yield from bench.store.changed(_parts(bench))
+
+
+def _orphans(bench: Workbench) -> Iterator[tuple[str, int, Iterable[Problem]]]:
+    if isinstance(bench.store, RemoteStore):
+        yield f"parts at {bench.store.url}", len(_parts(bench)), ()
+        left = bench.store.orphans((*_parts(bench), *bench.ledger.parts_of_closes()))
+        if left:
+            yield "objects there that are in no list", left, ()
+
+
+def _parts(bench: Workbench) -> tuple[Part, ...]:
+    return (*bench.ledger.parts(), *bench.ledger.parts(rejected=True))
 
 
 def _exports(bench: Workbench) -> dict[Path, tuple[str, str]]:

@@ -148,6 +148,7 @@ class Organisation:
     operator_share: Decimal = Decimal("0.5")  # what an operator bears of what it operated, where calls are split (A5)
     respond_days: int = 5  # of a dispute (L4), in calendar days from its opening
     resolve_days: int = 20
+    store: str = ""  # the URL of a bucket's folder that holds the parts; empty: the books' own folder
     require_feature: bool = False  # usage that no feature label reaches is refused when it is loaded (A6)
     ladder: GateTerms = field(default_factory=GateTerms)  # what a team's next stage asks for (A4)
     review: ReviewTerms = field(default_factory=ReviewTerms)
