@@ -15,11 +15,13 @@ from hypothesis import strategies as st
 
 from finledger import engines
 from finledger.core.label import REPEATS, root_labels
-from finledger.core.model import UsageQuery
+from finledger.core.model import ENGINE_KINDS, UsageQuery
 from finledger.core.period import Month, intervals
 from finledger.core.usage import LABELS, NATIVE, STORED_AS
 
-OTHERS = [name for name in engines.names() if name != "reference"]
+# Spark takes seconds to start: test_spark.py holds it to the same, with one session
+OTHERS = [name for name in engines.names() if name not in ("reference", "spark")]
+ALL = ["reference", *OTHERS]
 rows = st.lists(
     st.fixed_dictionaries(
         {
@@ -128,7 +130,7 @@ def test_engine__says_of_roots_what_the_reference_says(
     assert canonical(engine, [store_part(tmp_path / "c.parquet", shuffled)], query, elsewhere) == want
 
 
-@pytest.mark.parametrize("engine", engines.names())
+@pytest.mark.parametrize("engine", ALL)
 def test_engine__root_states(engine: str, tmp_path: Path) -> None:
     """One root, none, two that differ, two that say the same; a root in the month before; a row outside traces."""
 
@@ -237,7 +239,7 @@ def test_interval__an_event_at_the_very_instant_of_a_change_belongs_to_what_foll
         {"ts": datetime(2026, 7, 15, 22, 0, 0), "requests": 10, "is_aggregate": False},
     ]
     part = store_part(tmp_path / "a.parquet", usage)
-    for name in engines.names():
+    for name in ALL:
         calls = {group.interval: group.sums["calls"] for group in engines.engine(name).group([part], query).rows}
         assert calls == {0: 1, 1: 10}
     assert query.intervals[1].start == datetime(2026, 7, 15, 22, tzinfo=UTC)
@@ -261,3 +263,7 @@ def test_engine__a_label_that_one_part_lacks_is_empty_there(tmp_path: Path) -> N
     query = UsageQuery("USD", intervals(Month(2026, 7), "UTC", []), ("tag",))
     groups = engines.engine("duckdb").group([with_tag, without], query).rows
     assert sorted((group.labels["tag"], group.sums["calls"]) for group in groups) == [("", 1), ('["eval"]', 1)]
+
+
+def test_settings__name_every_engine() -> None:
+    assert sorted(ENGINE_KINDS) == list(engines.names())

@@ -193,11 +193,12 @@ def leftovers(path: Path) -> Iterator[Finding]:
 def declared(path: Path) -> Iterator[Finding]:
     """What is imported is asked for in pyproject.toml: nothing that happens to be there because the tests need it."""
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    extras = [wanted for name, listed in project["optional-dependencies"].items() if name != "dev" for wanted in listed]
     halves = {"pydantic_core", "markupsafe"}  # of pydantic and of jinja2, which never come without them
     known = (
         halves
         | {"fsspec"}  # every one of the extras for object storage brings it
-        | {re.split(r"[><=]", wanted)[0].replace("-", "_") for wanted in project["dependencies"]}
+        | {re.split(r"[><=]", wanted)[0].replace("-", "_") for wanted in (*project["dependencies"], *extras)}
         | {
             "finledger",
             "yaml",

@@ -103,6 +103,9 @@ teams:
 # Calendar days from a dispute's opening until somebody has looked at it, and until it is resolved.
 # disputes: {{respond_days: 5, resolve_days: 20}}
 
+# What groups the usage of a month: duckdb on this machine or, where one is not enough, Spark. Both give the same cents.
+# engine: {{kind: spark, master: "spark://host:7077"}}   # or "local[4]"; needs `pip install "finledger[spark]"` and Java 17
+
 # What the review is alerted to: a team over its budget by more than the larger of this part of it and this amount; and a cost
 # per correct task that rose by this part of the last quarter's opens a review.
 # review: {{variance_share: 0.10, variance_amount: 1000, cost_rise: 0.30}}

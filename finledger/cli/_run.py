@@ -21,7 +21,7 @@ import typer
 from typer.core import TyperGroup
 
 from finledger.cli import command_names, overview
-from finledger.core.problem import Busy, Misused, Refused
+from finledger.core.problem import Busy, Misused, Refused, Unavailable
 
 _REMEDY = "see that the path can be read and written, then run the command again"
 _CONTEXT = {"help_option_names": ["--help", "-h"], "max_content_width": 100}
@@ -96,6 +96,9 @@ def run(words: Sequence[str]) -> int:
     except Refused as refused:
         _show(refused, session)
         return 1
+    except Unavailable as failed:
+        _show(failed, session)
+        return 4
     except Misused as misused:
         return _say(str(misused), 2)
     except typer.TyperException as misuse:
@@ -132,7 +135,7 @@ def _top(version: bool = typer.Option(False, "--version", help="Show the version
     return None
 
 
-def _show(refused: Refused, session: Session) -> None:
+def _show(refused: Refused | Unavailable, session: Session) -> None:
     from finledger.cli import screen
 
     file = None if session.books is None else session.books / "out" / "problems.txt"

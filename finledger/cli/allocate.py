@@ -16,7 +16,13 @@ import typer
 from finledger.cli._options import AsOf, Books, DryRun, Format, Month, Quiet, opened
 
 EngineName = Annotated[
-    str, typer.Option("--engine", metavar="NAME", help="What groups the usage; every engine gives the same cents.")
+    str,
+    typer.Option(
+        "--engine",
+        metavar="NAME",
+        show_default=False,
+        help="What groups the usage; every engine gives the same cents.  [default: `engine` in finledger.yaml, or duckdb]",
+    ),
 ]
 AllowUnpriced = Annotated[
     bool,
@@ -28,7 +34,7 @@ def allocate(
     books: Books,
     month: Month,
     format: Format = "table",
-    engine: EngineName = "duckdb",
+    engine: EngineName = "",
     allow_unpriced: AllowUnpriced = False,
     as_of: AsOf = "",
     quiet: Quiet = False,
@@ -39,7 +45,7 @@ def allocate(
     from finledger.core.problem import Misused
     from finledger.write import figures
 
-    if engine not in engines.names():
+    if engine and engine not in engines.names():
         raise Misused(f"no engine {engine!r}: there are {', '.join(engines.names())}")
     bench, dry_run = opened(books, as_of), dry_run or bool(as_of)
     folder = books / "out" / str(month)

@@ -69,6 +69,17 @@ class Refused(Exception):
         super().__init__("; ".join(problem.message for problem in self.problems))
 
 
+class Unavailable(Exception):
+    """What the work needs is missing or failed: a part of the store, a cluster (exit code 4); nothing was written.
+
+    It is no `Refused`: whoever goes on without refused data must not go on without these.
+    """
+
+    def __init__(self, problems: Iterable[Problem]) -> None:
+        self.problems = tuple(problems)
+        super().__init__("; ".join(problem.message for problem in self.problems))
+
+
 class Busy(Exception):
     """Another process holds the books (exit code 3)."""
 

@@ -14,13 +14,14 @@ from pkgutil import iter_modules
 from typing import TYPE_CHECKING, Protocol, cast
 
 from finledger.core.included import Sums
-from finledger.core.model import UsageGroup, UsageQuery
+from finledger.core.model import EngineChoice, UsageGroup, UsageQuery
 from finledger.core.problem import Outcome
 
 if TYPE_CHECKING:
     from finledger.engines._rows import FirstRow, GroupRows, PartRows
 
-DEFAULT = "duckdb"
+DEFAULT = ""  # the one that the books' settings choose
+LOCAL = "duckdb"  # for a few rows, whichever engine groups a month
 
 
 class Engine(Protocol):
@@ -93,5 +94,7 @@ def each_row(
     return _rows.each_row(parts, query, groups, limit, elsewhere)
 
 
-def engine(name: str) -> Engine:
-    return cast(Engine, import_module(f"{__name__}.{name}"))
+def engine(name: str, choice: EngineChoice | None = None) -> Engine:
+    """The engine of that name: its module, or what the module's `chosen` makes of the books' settings."""
+    module = import_module(f"{__name__}.{name}")
+    return cast(Engine, module.chosen(choice or EngineChoice()) if hasattr(module, "chosen") else module)

@@ -84,13 +84,8 @@ def without_repeats(query: UsageQuery) -> tuple[str, ...]:
 
 
 @contextmanager
-def repeats_table(
-    connection: duckdb.DuckDBPyConnection, table: str, exports: Sequence[Path], query: UsageQuery
-) -> Iterator[bool]:
-    """Whether the query asks, and any row repeats others; then the table `repeats` is there. `table` holds the `exports`."""
-    if REPEATS not in query.labels or len(exports) < 2:
-        yield False
-        return
+def repeats_table(connection: duckdb.DuckDBPyConnection, table: str, query: UsageQuery) -> Iterator[bool]:
+    """Whether any row repeats others; the table `repeats` is there meanwhile. `table`: every row that may be repeated."""
     with TemporaryDirectory(prefix="finledger-repeats-") as spill:
         connection.execute(f"SET temp_directory = '{spill}'")
         connection.execute(f"CREATE TEMP TABLE crossing AS {crossing_sql(table)}")

@@ -10,7 +10,7 @@ from finledger.core.model import UsageQuery
 from finledger.core.usage import GROUP_KEYS, SUCCESSFUL, SUMS, TOKEN_BUCKETS
 
 _SUCCESSFUL = ", ".join(f"'{status}'" for status in SUCCESSFUL if status)
-_FAILED = "sum(CASE WHEN status IS NULL THEN 0 WHEN lower(status) IN ({successful}) THEN 0 ELSE {calls} END)"
+_FAILED = "CASE WHEN status IS NULL THEN 0 WHEN lower(status) IN ({successful}) THEN 0 ELSE {calls} END"
 IS_FAILED = f"coalesce(lower(status) NOT IN ('', {_SUCCESSFUL}), false)"
 
 # Which costs a row states is two more keys, not a condition inside sums: a condition is evaluated for every row and costs
@@ -20,24 +20,30 @@ SUMMED = (
     "requests", *TOKEN_BUCKETS, "gpu_hours", "gpu_busy_hours", "egress_gb", "runs", "runs_completed", "billed_cost",
     "effective_cost",
 )  # fmt: skip
-_MEASURED = "sum(CASE WHEN gpu_busy_hours IS NOT NULL THEN gpu_hours END)"
+_MEASURED = "CASE WHEN gpu_busy_hours IS NOT NULL THEN gpu_hours END"
 STATED_SUMS = ("rows", "requests_stated", "failed_calls", "measured_gpu_hours", *SUMMED)
 
 
-def group_sql(table: str, query: UsageQuery, constants: Mapping[str, str | None] = MappingProxyType({})) -> str:
+def group_sql(
+    table: str, query: UsageQuery, constants: Mapping[str, str | None] = MappingProxyType({}), *, added: str = "sum({0})"
+) -> str:
     """SELECT interval, keys, labels, cost keys, stated sums FROM table, without the rows that repeat others (rule C2).
 
     `constants` names columns that hold the same value in every row, None for nothing. They are not read, which saves up to
-    a third of the time where an export has few columns, and changes no sum.
+    a third of the time where an export has few columns, and changes no sum. `added`: how a quantity is added up.
     """
     empty = {name for name, value in constants.items() if value is None}
     keys = [interval_sql(query)]
     keys += [_literal(constants[key]) if key in constants else f'"{key}"' for key in (*GROUP_KEYS, *query.labels)]
     keys += ["true" if key in empty else f"{key} IS NULL" for key in COST_KEYS]
     failed = _FAILED.format(successful=_SUCCESSFUL, calls="1" if "requests" in empty else "coalesce(requests, 1)")
-    sums = ["count(*)", "0" if "requests" in empty else "count(requests)", "0" if "status" in empty else failed]
-    sums.append("NULL" if empty & {"gpu_hours", "gpu_busy_hours"} else _MEASURED)
-    sums += ["NULL" if name in empty else f"sum({name})" for name in SUMMED]
+    sums = [
+        "count(*)",
+        "0" if "requests" in empty else "count(requests)",
+        "0" if "status" in empty else added.format(f"({failed})"),
+    ]
+    sums.append("NULL" if empty & {"gpu_hours", "gpu_busy_hours"} else added.format(f"({_MEASURED})"))
+    sums += ["NULL" if name in empty else added.format(name) for name in SUMMED]
     fixed = ("NULL", "true", *(_literal(value) for value in constants.values()))
     grouped = [str(position) for position, key in enumerate(keys, 1) if key not in fixed]
     wanted = [*([] if constants.get("is_aggregate") == "false" else ["NOT is_aggregate"]), *only_sql(query)]

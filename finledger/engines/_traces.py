@@ -12,7 +12,7 @@ Each SELECT is one portable text; an engine keeps the first two as tables.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
@@ -109,14 +109,18 @@ def root_tables(
         connection.execute("DROP TABLE roots")
 
 
-def root_labels_by_number(connection: duckdb.DuckDBPyConnection, query: UsageQuery) -> Mapping[Any, Mapping[str, str]]:
+def numbers_sql(query: UsageQuery) -> str:
+    """SELECT the numbers of `told` and what each stands for, as `labels_by_number` takes them."""
+    return f"SELECT {', '.join(['root', *(f'{chr(34)}{ROOT}{name}{chr(34)}' for name in fields_of(query))])} FROM told"
+
+
+def labels_by_number(query: UsageQuery, rows: Iterable[Sequence[Any]]) -> Mapping[Any, Mapping[str, str]]:
     """The labels of each number of `root`, None among them, as `asked_of_roots` names them."""
     fields = [name for name in asked_of_roots(query) if name != ROOT_STATE]
     nothing = dict.fromkeys(fields, "")
     found: dict[Any, Mapping[str, str]] = {number: {**nothing, ROOT_STATE: state} for number, state in STATES.items()}
     found[None] = {**nothing, ROOT_STATE: ""}
-    columns = ", ".join(["root", *(f'"{name}"' for name in fields)])
-    for number, *values in connection.execute(f"SELECT {columns} FROM told").fetchall():
+    for number, *values in rows:
         found[number] = {**dict(zip(fields, values, strict=True)), ROOT_STATE: "one"}
     return found
 
@@ -139,11 +143,16 @@ def span_repeats(
 ) -> Iterator[bool]:
     """`repeats_table` over all parts in which the spans below a row may lie; nothing where no row has a parent."""
     every = tuple(dict.fromkeys((*parts, *elsewhere)))
-    if REPEATS not in query.labels or len(every) < 2 or not has_parents(connection, every):
+    if not may_repeat(connection, every, query):
         yield False
         return
-    with repeats_table(connection, stored_rows(every), every, query) as some:
+    with repeats_table(connection, stored_rows(every), query) as some:
         yield some
+
+
+def may_repeat(connection: duckdb.DuckDBPyConnection, exports: Sequence[Path], query: UsageQuery) -> bool:
+    """Whether the query asks which spans repeat others, and there are exports and parents enough for any to do so."""
+    return REPEATS in query.labels and len(exports) > 1 and has_parents(connection, exports)
 
 
 def _labelled(parts: Sequence[Path], query: UsageQuery, traced: bool, repeated: bool) -> str:

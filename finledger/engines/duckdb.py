@@ -14,11 +14,13 @@ from finledger.core.label import REPEATS
 from finledger.core.model import UsageGroup, UsageQuery
 from finledger.core.problem import Outcome, Problem, SourceRef
 from finledger.core.usage import GROUP_KEYS
+from finledger.engines._parts import named
 from finledger.engines._repeats import marked_sql
 from finledger.engines._sql import STATED_SUMS, derived_sums, group_sql
 from finledger.engines._traces import (
     asked_of_roots,
-    root_labels_by_number,
+    labels_by_number,
+    numbers_sql,
     root_tables,
     rows_sql,
     span_repeats,
@@ -32,11 +34,11 @@ def group(parts: Sequence[Path], query: UsageQuery, elsewhere: Sequence[Path] = 
     """Sums of the usage in `parts` by `query`. More groups than its limit is a problem that names the column to blame."""
     if not parts:
         return Outcome(())
-    with duckdb.connect() as connection:
+    with named((*parts, *elsewhere)), duckdb.connect() as connection:
         connection.execute(f"SET memory_limit = '{MEMORY_LIMIT}'")
         connection.execute("SET preserve_insertion_order = false")
         table = f"read_parquet({[str(part) for part in parts]!r}, union_by_name = true)"
-        constants = {**_constants(connection, parts), **dict.fromkeys(query.ignored)}
+        same = {**constants(connection, parts), **dict.fromkeys(query.ignored)}
         with (
             root_tables(connection, parts, elsewhere, query) as traced,
             span_repeats(connection, parts, elsewhere, query) as repeated,
@@ -44,12 +46,13 @@ def group(parts: Sequence[Path], query: UsageQuery, elsewhere: Sequence[Path] = 
             grouped_by = replace(query, labels=(*without_roots(query), *(["root"] if traced else [])))
             table = marked_sql(table) if repeated else table
             table = rows_sql(table) if traced else table
-            constants |= {} if repeated else {REPEATS: None}
-            rows = connection.execute(group_sql(table, grouped_by, constants)).fetchmany(query.group_limit + 1)
+            same |= {} if repeated else {REPEATS: None}
+            rows = connection.execute(group_sql(table, grouped_by, same)).fetchmany(query.group_limit + 1)
             if len(rows) > query.group_limit:
-                return Outcome((), (_too_many(connection, table, grouped_by),))
-            roots = root_labels_by_number(connection, query) if traced else {}
-    return Outcome(_groups(rows, grouped_by, query, roots))
+                counts = connection.execute(distinct_sql(table, grouped_by)).fetchall()[0]
+                return Outcome((), (too_many(grouped_by, counts),))
+            roots = labels_by_number(query, connection.execute(numbers_sql(query)).fetchall()) if traced else {}
+    return Outcome(groups_of(rows, grouped_by, query, roots))
 
 
 def empty_columns(parts: Sequence[Path]) -> frozenset[str]:
@@ -57,10 +60,10 @@ def empty_columns(parts: Sequence[Path]) -> frozenset[str]:
     if not parts:
         return frozenset()
     with duckdb.connect() as connection:
-        return frozenset(name for name, value in _constants(connection, parts).items() if value is None)
+        return frozenset(name for name, value in constants(connection, parts).items() if value is None)
 
 
-def _constants(connection: duckdb.DuckDBPyConnection, parts: Sequence[Path]) -> dict[str, str | None]:
+def constants(connection: duckdb.DuckDBPyConnection, parts: Sequence[Path]) -> dict[str, str | None]:
     """Columns that hold one value, or none, in every row, as the statistics of all row groups say exactly.
 
     A part may lack a label that others have: it is empty there, so one value elsewhere is not the only one.
@@ -79,7 +82,7 @@ def _constants(connection: duckdb.DuckDBPyConnection, parts: Sequence[Path]) -> 
     return {str(name): None if empty else str(value) for name, value, empty in found}
 
 
-def _groups(
+def groups_of(
     rows: Sequence[tuple[Any, ...]], grouped_by: UsageQuery, query: UsageQuery, roots: Mapping[Any, Mapping[str, str]]
 ) -> tuple[UsageGroup, ...]:
     """Rows that differ only in which costs they state are one group again, once their sums are derived.
@@ -117,12 +120,18 @@ def _groups(
     )
 
 
-def _too_many(connection: duckdb.DuckDBPyConnection, table: str, query: UsageQuery) -> Problem:
-    names = [name for name in (*GROUP_KEYS, *query.labels) if name not in (*query.ignored, REPEATS)]
-    counts = connection.execute(
-        f"SELECT {', '.join(f'approx_count_distinct({chr(34)}{name}{chr(34)})' for name in names)} FROM {table}"
-    ).fetchall()[0]
-    worst, values = max(zip(names, counts, strict=True), key=lambda pair: pair[1])
+def _counted(query: UsageQuery) -> list[str]:
+    return [name for name in (*GROUP_KEYS, *query.labels) if name not in (*query.ignored, REPEATS)]
+
+
+def distinct_sql(table: str, query: UsageQuery) -> str:
+    """SELECT about how many values each column has that the query groups by."""
+    return f"SELECT {', '.join(f'approx_count_distinct({chr(34)}{name}{chr(34)})' for name in _counted(query))} FROM {table}"
+
+
+def too_many(query: UsageQuery, counts: Sequence[int]) -> Problem:
+    """There are more groups than the query's limit. `counts`: what `distinct_sql` gives."""
+    worst, values = max(zip(_counted(query), counts, strict=True), key=lambda pair: pair[1])
     return Problem(
         "too-many-groups",
         f"the month has more than {query.group_limit:,} groups of usage; {worst!r} alone has about {values:,} values",

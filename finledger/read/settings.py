@@ -6,6 +6,7 @@ declared, shares that do not add up), and become the core's nouns. Everything wr
 
 from __future__ import annotations
 
+import re
 import unicodedata
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -17,7 +18,7 @@ from typing import Any, TypeVar
 
 from finledger.core.accounts import account_type, default_accounts
 from finledger.core.gate_terms import GateTerms
-from finledger.core.model import POOL_PREFIX, Account, Dated, Organisation, Pool, Rule, Source, Team
+from finledger.core.model import POOL_PREFIX, Account, Dated, EngineChoice, Organisation, Pool, Rule, Source, Team
 from finledger.core.operating import PLATFORM_LED
 from finledger.core.problem import Outcome
 from finledger.core.provider import Provider, SkuMap, Tolerance
@@ -28,6 +29,7 @@ from finledger.read.fields import Checked, check_places, checked
 from finledger.read.pools import check_pools, read_weights
 from finledger.read.settings_text import (
     DatedText,
+    EngineText,
     PoolText,
     ProviderText,
     RuleText,
@@ -41,6 +43,9 @@ from finledger.read.yaml_lines import Document, load
 
 __all__ = ["read_settings", "settings_schema"]
 T = TypeVar("T")
+_MASTER = re.compile(
+    r"local(\[(\*|[1-9][0-9]*)(,[1-9][0-9]*)?\])?|spark://[^\s,/]+:[0-9]+(,[^\s,/]+:[0-9]+)*|yarn|k8s://\S+"
+)
 
 
 def read_settings(path: Path, shown_as: str, content: bytes | None = None) -> Outcome[Organisation | None]:
@@ -110,11 +115,30 @@ def _check_organisation(found: Checked[SettingsText], settings: SettingsText) ->
             )
     check_places(found, settings.currency, settings.buffer.opening, "buffer", "opening")
     check_places(found, settings.currency, settings.review.variance_amount, "review", "variance_amount")
+    _check_engine(found, settings.engine)
     terms = settings.disputes
     if terms.respond_days > terms.resolve_days:
         message = f"a dispute is to be resolved after {terms.resolve_days} days, before somebody has to look at it"
         remedy = f"write `resolve_days` of {terms.respond_days} or more, or fewer `respond_days`"
         found.report("dispute-days", message, remedy, "disputes")
+
+
+def _check_engine(found: Checked[SettingsText], engine: EngineText) -> None:
+    """Spark's settings are for Spark; a master is written as Spark knows one, and its settings by their names."""
+    if engine.kind != "spark":
+        for key in ("master", "config"):
+            if getattr(engine, key):
+                message = f"`{key}` is Spark's, and the engine is {engine.kind}"
+                found.report("engine-terms", message, "write `kind: spark`, or remove the line", "engine", key)
+        return
+    if engine.master is not None and not _MASTER.fullmatch(engine.master):
+        message = f"{quoted(engine.master)} is no master that Spark knows"
+        remedy = 'write "local[4]", "spark://host:7077", yarn or k8s://HOST'
+        found.report("spark-master", message, remedy, "engine", "master")
+    for name in engine.config:
+        if not name.startswith("spark."):
+            message = f"{quoted(name)} is not a setting of Spark"
+            found.report("spark-config", message, "write its whole name, as spark.executor.memory", "engine", "config", name)
 
 
 def _check_team(found: Checked[SettingsText], name: str, team: TeamText, currency: str) -> None:
@@ -249,6 +273,12 @@ def _organisation(settings: SettingsText, document: Document, weights: Mapping[s
         require_feature=settings.require_feature,
         ladder=_ladder(settings),
         review=ReviewTerms(**dict(settings.review)),
+        engine=EngineChoice(
+            _as(settings.engine.kind),
+            settings.engine.master or "",
+            tuple(settings.engine.config.items()),
+            document.where("engine"),
+        ),
     )
 
 

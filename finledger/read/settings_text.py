@@ -11,7 +11,7 @@ from finledger.core import drivers
 from finledger.core.accounts import DEFAULT_ACCOUNTS, INTERCOMPANY
 from finledger.core.gate_terms import GateTerms
 from finledger.core.label import SETTABLE
-from finledger.core.model import STAGES
+from finledger.core.model import ENGINE_KINDS, STAGES
 from finledger.core.units import UNITS
 from finledger.core.usage import LABELS, NATIVE, TOKEN_BUCKETS
 from finledger.read import values
@@ -264,6 +264,26 @@ class GatesText(TextModel):
     )
 
 
+EngineName = Annotated[str, *one_of(*ENGINE_KINDS)]
+
+
+class EngineText(TextModel):
+    kind: EngineName = Field(
+        default="duckdb",
+        description="duckdb on this machine, reference (plain Python, slow), or spark. All give the same cents.",
+    )
+    master: Text | None = Field(
+        None, description="Where Spark runs: local[4], spark://host:7077, yarn, k8s://…; this machine, when left out."
+    )
+    config: dict[TextKey, AnyText] = Field(
+        default={}, description="Spark's own settings, as {spark.executor.memory: 4g}; what figures rest on stays as it is."
+    )
+
+
+def _engine(value: Any) -> Any:
+    return {"kind": value} if isinstance(value, str) else value
+
+
 class SettingsText(TextModel):
     """finledger.yaml: the organisation whose AI usage these books allocate."""
 
@@ -338,6 +358,9 @@ class SettingsText(TextModel):
     )
     journal: Annotated[list[Text], BeforeValidator(_many("journal"), str | list[str])] = Field(
         default=[], description="The formats in which the finance system takes journals: csv, beancount, hledger, or a list."
+    )
+    engine: Annotated[EngineText, BeforeValidator(_engine, EngineName | EngineText)] = Field(
+        default=EngineText(master=None), description="What groups the usage of a month."
     )
     review: ReviewText = Field(
         default=ReviewText(), description="What the monthly review is alerted to, and which rise opens a review."

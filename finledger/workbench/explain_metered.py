@@ -12,7 +12,7 @@ from finledger.core.metering import NO_SKU, MeteredPart, metered_parts, metering
 from finledger.core.model import Organisation, Part, PriceBook, UsageGroup, UsageQuery
 from finledger.core.period import Month
 from finledger.core.provider import Metered, Provider
-from finledger.engines import DEFAULT, empty_columns, engine
+from finledger.engines import LOCAL, empty_columns, engine
 from finledger.workbench import Workbench
 from finledger.workbench.explain_rows import every_row, stored_rows
 from finledger.workbench.provider_close import metering_organisation
@@ -85,7 +85,7 @@ def _groups(metering: Metering, asked: UsageQuery, narrowed: Sequence[Only]) -> 
     for only in narrowed:
         if any(name in empty and "" not in values for name, values in only):
             continue  # no row has anything there
-        for group in engine(DEFAULT).group(paths, replace(asked, only=only)).rows:
+        for group in engine(LOCAL).group(paths, replace(asked, only=only)).rows:
             found.setdefault((group.interval, *group.keys.values(), *group.labels.values()), group)
     return tuple(found.values())
 

@@ -26,7 +26,7 @@ from finledger.core.model import UNALLOCATED, LoadedFile, OwnedGroup, UsageQuery
 from finledger.core.money import EXACT, rounded_places
 from finledger.core.period import Month
 from finledger.core.problem import Misused, Problem, Refused, Severity, SourceRef
-from finledger.engines import DEFAULT, engine, first_rows
+from finledger.engines import LOCAL, engine, first_rows
 from finledger.pipeline import MonthInputs, query
 from finledger.workbench import Workbench
 from finledger.workbench.open_books import SETTINGS
@@ -227,7 +227,7 @@ def _part(bench: Workbench, trial: Workbench, file: LoadedFile, month: Month, ma
     loaded = [part for each in (month, month.before) for part in bench.ledger.parts(each)]
     elsewhere = [*others, *bench.store.paths(loaded)]
     organisation = bench.organisation
-    group = partial(engine(DEFAULT).group, paths, elsewhere=elsewhere)
+    group = partial(engine(LOCAL).group, paths, elsewhere=elsewhere)
     asked = query(MonthInputs(month, organisation, (), group, rates=bench.rates))
     groups = group(asked)
     owned = own(groups.rows, organisation, asked.intervals)

@@ -24,7 +24,7 @@ from finledger.core.money import EXACT
 from finledger.core.period import Month
 from finledger.core.problem import Problem, Refused, SourceRef
 from finledger.core.records import open_quote
-from finledger.engines import DEFAULT, engine
+from finledger.engines import LOCAL, engine
 from finledger.objects import located
 from finledger.pipeline import MonthInputs, query
 from finledger.workbench import Workbench, sealed
@@ -197,7 +197,7 @@ def _owned(bench: Workbench, organisation: Organisation, month: Month, usage_id:
     """The row as a group of its own, brought to its owner by the very steps that a month is charged by."""
     paths = bench.store.paths(bench.ledger.parts(month))
     before = bench.store.paths(bench.ledger.parts(month.before))
-    inputs = MonthInputs(month, organisation, (), lambda asked: engine(DEFAULT).group(paths, asked, before))
+    inputs = MonthInputs(month, organisation, (), lambda asked: engine(LOCAL).group(paths, asked, before))
     asked = query(inputs)
     only = replace(asked, only=(("usage_id", (usage_id,)),))
     groups: tuple[UsageGroup, ...] = inputs.group(only).rows

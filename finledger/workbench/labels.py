@@ -24,7 +24,7 @@ from finledger.core.problem import Problem, Refused, SourceRef
 from finledger.core.rate import Pricing
 from finledger.core.report import Table
 from finledger.core.usage import GROUP_KEYS
-from finledger.engines import DEFAULT, empty_columns, engine, first_calls
+from finledger.engines import DEFAULT, empty_columns, first_calls
 from finledger.pipeline import MonthInputs, query
 from finledger.workbench import Workbench
 
@@ -122,7 +122,7 @@ def _add_month(
         books = bench.frozen_pricebooks()
     except Refused as refused:  # labels can be looked at while prices are being mended
         unreadable = refused.problems[0].message
-    group = partial(engine(engine_name).group, paths, elsewhere=bench.store.paths(bench.ledger.parts(month.before)))
+    group = partial(bench.engine(engine_name).group, paths, elsewhere=bench.store.paths(bench.ledger.parts(month.before)))
     asked = _cut_further(query(MonthInputs(month, organisation, books, group, rates=bench.rates)), paths)
     groups = group(asked)
     owned = own(groups.rows, organisation, asked.intervals)

@@ -24,7 +24,7 @@ from finledger.core.model import (
 from finledger.core.period import Interval, Month, Quarter
 from finledger.core.problem import Problem, Refused, SourceRef
 from finledger.core.quality import Evals, measure
-from finledger.engines import DEFAULT, engine, first_calls
+from finledger.engines import DEFAULT, first_calls
 from finledger.objects import located
 from finledger.pipeline import MonthInputs, once, query, run_month, stated_forecasts
 from finledger.workbench.late_usage import late_usage
@@ -101,7 +101,7 @@ class Months(Loading):
             month=month,
             organisation=self.organisation,
             books=self.frozen_pricebooks(),
-            group=once(lambda asked: engine(engine_name).group(paths, asked, elsewhere)),
+            group=once(lambda asked: self.engine(engine_name).group(paths, asked, elsewhere)),
             files=files,
             evals=self.evals,
             rates=self.rates,

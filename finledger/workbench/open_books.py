@@ -26,6 +26,7 @@ from finledger.core.model import (
 )
 from finledger.core.problem import Misused, Outcome, Problem, Refused, SourceRef
 from finledger.core.revenue import Revenue
+from finledger.engines import DEFAULT, Engine, engine
 from finledger.workbench.change import Change, changing, recover
 
 SETTINGS = "finledger.yaml"
@@ -154,6 +155,11 @@ class OpenBooks:
                 yield change
             finally:
                 self._change = None
+
+    def engine(self, name: str = DEFAULT) -> Engine:
+        """What groups usage: the engine of that name, or the one that the settings choose."""
+        choice = self.organisation.engine
+        return engine(name or choice.kind, choice)
 
     @cached_property
     def store(self) -> Store:

@@ -21,7 +21,7 @@ from finledger.core.provider_checks import INBOX, files_changed
 from finledger.core.provider_close import Inbox, ProviderClose, provider_close, touched
 from finledger.core.provider_state import MonthMetered, ProviderState
 from finledger.core.reconcile import Terms
-from finledger.engines import DEFAULT, engine
+from finledger.engines import DEFAULT
 from finledger.workbench import Workbench
 
 BooksOf = Callable[[Month], Workbench]
@@ -97,7 +97,7 @@ def metered_in(bench: Workbench, month: Month, books: Workbench, engine_name: st
     """
     organisation, prices = metering_organisation(bench, books), books.frozen_pricebooks()
     asked = metering_query(month, organisation, prices)
-    groups = engine(engine_name).group(bench.store.paths(bench.ledger.parts(month)), asked)
+    groups = bench.engine(engine_name).group(bench.store.paths(bench.ledger.parts(month)), asked)
     found = meter(month, groups.rows, organisation, prices, _rates(books, bench))
     problems = (*groups.problems, *found.problems)
     if any(problem.is_error for problem in problems):

@@ -88,7 +88,7 @@ def metered(work: Workbench) -> Outcome[tuple[Metered, ...]]:
     paths = work.store.paths(work.ledger.parts(JULY))
     asked = metering_query(JULY, work.organisation, work.pricebooks)
     found = []
-    for name in names():
+    for name in set(names()) - {"spark"}:  # tests/test_spark.py
         groups = engine(name).group(paths, asked)
         assert groups.problems == ()
         found.append(meter(JULY, groups.rows, work.organisation, work.pricebooks, work.rates))

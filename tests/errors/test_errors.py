@@ -11,6 +11,7 @@ from __future__ import annotations
 import re
 import shlex
 import shutil
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -43,6 +44,10 @@ NOT_IN_BOOKS = {
     "law-broken": "no data breaks a law of conservation: it would be a fault of the program; tests/laws/ breaks them by hand",
     "too-many-groups": "needs a month of more groups than a test should make; tests/test_contracts.py lowers the limit",
     "template-missing": "every template comes with the program; tests/formats/invoice/test_templates.py takes the folder away",
+    "spark-no-executor": "needs a cluster without workers, and a minute; tests/test_spark.py starts one",
+    "spark-not-started": "needs Java; tests/test_spark.py gives it settings that it does not take",
+    "spark-failed": "needs a cluster whose last worker dies; tests/test_spark.py starts one",
+    "spark-store-unseen": "needs a cluster that does not see the store; tests/test_spark.py takes the files away from it",
     "workload-type-unknown": "both places that name one are checked when they are read: exports, and rules (rule-workload-type)",
 }
 
@@ -57,6 +62,8 @@ def test_case(
     monkeypatch.chdir(books)
     monkeypatch.setenv("NO_COLOR", "1")
     commands = [shlex.split(line) for line in (HERE / case / "command").read_text(encoding="utf-8").splitlines() if line]
+    for words in commands:
+        surround(words, monkeypatch)
     for words in commands[:-1]:
         prepare(words, books)
     capsys.readouterr()
@@ -90,8 +97,18 @@ def test_catalogue__has_every_code() -> None:
     assert NOT_IN_BOOKS.keys() - used.keys() == set(), "excused, and no longer there"
 
 
+def surround(words: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    """`NAME=value finledger …` sets the environment; `without NAME` is an installation that has no such package."""
+    while "=" in words[0]:
+        monkeypatch.setenv(*words.pop(0).split("=", 1))
+    if words[0] == "without":
+        monkeypatch.setitem(sys.modules, words[1], None)
+
+
 def prepare(words: list[str], books: Path) -> None:
     """A command or a change of the case's books, which are the working directory."""
+    if words[0] == "without":
+        return
     if words[0] == "finledger":
         once(books, shlex.join(words), lambda: finledger(*words[1:]))
     else:

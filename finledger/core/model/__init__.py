@@ -53,6 +53,7 @@ from finledger.core.model.evidence import (
     Reservation,
 )
 from finledger.core.model.organisation import (
+    ENGINE_KINDS,
     MONEY_MOVES,
     POOL_PREFIX,
     STAGES,
@@ -61,6 +62,7 @@ from finledger.core.model.organisation import (
     AccountType,
     CompoundCalls,
     Dated,
+    EngineChoice,
     Organisation,
     Pool,
     Rule,
@@ -109,6 +111,8 @@ __all__ = [
     "DocumentKind",
     "DrawDecision",
     "DrawRequest",
+    "ENGINE_KINDS",
+    "EngineChoice",
     "EvalBudget",
     "EvalRecord",
     "EvalShare",

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import date
 from decimal import Decimal
-from typing import Generic, Literal, TypeVar
+from typing import Generic, Literal, TypeVar, get_args
 
 from finledger.core.gate_terms import GateTerms
 from finledger.core.period import Month
@@ -109,6 +109,8 @@ class Source:
 
 
 CompoundCalls = Literal["root_pays", "owner_pays", "split"]
+EngineKind = Literal["duckdb", "reference", "spark"]
+ENGINE_KINDS: tuple[EngineKind, ...] = get_args(EngineKind)
 AccountType = Literal["Assets", "Liabilities", "Equity", "Income", "Expenses"]
 
 
@@ -120,6 +122,16 @@ class Account:
     name: str
     type: AccountType
     number: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class EngineChoice:
+    """What groups the usage. `master` and `config` are Spark's: where it runs ("" = on this machine), and its own settings."""
+
+    kind: EngineKind = "duckdb"
+    master: str = ""
+    config: tuple[tuple[str, str], ...] = ()
+    source: SourceRef | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,6 +164,7 @@ class Organisation:
     require_feature: bool = False  # usage that no feature label reaches is refused when it is loaded (A6)
     ladder: GateTerms = field(default_factory=GateTerms)  # what a team's next stage asks for (A4)
     review: ReviewTerms = field(default_factory=ReviewTerms)
+    engine: EngineChoice = EngineChoice()
 
     @property
     def reconciled(self) -> tuple[str, ...]:

@@ -1,0 +1,171 @@
+"""Spark, where one machine is not enough: the same SQL over the same Parquet, on this machine or on a cluster.
+
+What is added up is exact and in no order, so partitions, executors that are lost and work that is done twice change nothing.
+Statistics of the parts are read here, by DuckDB; rows are read by Spark alone, which has to see the store at the same path.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from decimal import Decimal, localcontext
+from functools import partial
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import duckdb
+
+from finledger.core.label import REPEATS
+from finledger.core.model import EngineChoice, UsageGroup, UsageQuery
+from finledger.core.money import EXACT
+from finledger.core.problem import Outcome
+from finledger.core.usage import LABELS, NATIVE, STORED_AS
+from finledger.engines import _spark
+from finledger.engines._parts import named
+from finledger.engines._repeats import crossing_sql, marked_sql, repeats_sql, spans_sql
+from finledger.engines._sql import STATED_SUMS, group_sql
+from finledger.engines._traces import (
+    asked_of_roots,
+    fields_of,
+    has_parents,
+    labels_by_number,
+    may_repeat,
+    numbers_sql,
+    roots_sql,
+    rows_sql,
+    told_sql,
+    without_roots,
+)
+from finledger.engines.duckdb import constants, distinct_sql, groups_of, too_many
+
+# A part is read as it is said here, and no footer to find that out; a column that it does not have is empty.
+_TYPES = {"VARCHAR": "STRING", "TIMESTAMP": "TIMESTAMP_NTZ"}
+_COLUMNS = {
+    **{column.name: _TYPES.get(STORED_AS[column.kind], STORED_AS[column.kind]) for column in NATIVE},
+    **dict.fromkeys(LABELS, "STRING"),
+    "record": "BIGINT",
+    "file_sha256": "STRING",
+    "is_aggregate": "BOOLEAN",
+}
+_SCHEMA = ", ".join(f"`{name}` {kind}" for name, kind in _COLUMNS.items())
+_DECIMALS = frozenset(name for name, kind in _COLUMNS.items() if kind.startswith("DECIMAL")) | {"measured_gpu_hours"}
+
+
+@dataclass(frozen=True, slots=True)
+class Spark:
+    """Spark where the books' settings say that it runs."""
+
+    choice: EngineChoice
+
+    def group(
+        self, parts: Sequence[Path], query: UsageQuery, elsewhere: Sequence[Path] = ()
+    ) -> Outcome[tuple[UsageGroup, ...]]:
+        """Sums of the usage in `parts` by `query`. `Unavailable`: Spark, its cluster or a part of the store is not there."""
+        if not parts:
+            return Outcome(())
+        with named((*parts, *elsewhere)), _spark.told_apart(self.choice, (*parts, *elsewhere)):
+            with duckdb.connect() as connection:
+                same = {**constants(connection, parts), **dict.fromkeys(query.ignored)}
+                joins = _Joins(
+                    bool(asked_of_roots(query)) and has_parents(connection, parts),
+                    may_repeat(connection, tuple(dict.fromkeys((*parts, *elsewhere))), query),
+                )
+            session = _spark.session(self.choice)
+            _view(session, "stored", parts)
+            _view(session, "every", tuple(dict.fromkeys((*parts, *elsewhere))))
+            return _grouped(session, query, joins, same)
+
+
+chosen = Spark
+
+
+class _Joins(NamedTuple):
+    """What rows are joined with: the roots of their traces, the spans that repeat others."""
+
+    traced: bool
+    repeating: bool
+
+
+def _grouped(
+    session: Any, query: UsageQuery, joins: _Joins, same: dict[str, str | None]
+) -> Outcome[tuple[UsageGroup, ...]]:
+    """The groups of the view `stored`; `every` holds the rows beside it too. `same`: columns with one value in every row."""
+    with _roots(session, joins, query) as roots, _repeats(session, joins, query) as repeated:
+        grouped_by = replace(query, labels=(*without_roots(query), *(["root"] if joins.traced else [])))
+        table = marked_sql("stored") if repeated else "stored"
+        table = rows_sql(table) if joins.traced else table
+        same |= {} if repeated else {REPEATS: None}
+        rows = _rows(session, group_sql(table, grouped_by, same), query.group_limit + 1)
+        if rows is None:
+            rows = _wide_rows(session, partial(group_sql, table, grouped_by, same), query.group_limit + 1)
+        if len(rows) > query.group_limit:
+            return Outcome((), (too_many(grouped_by, _spark.collected(session, distinct_sql(table, grouped_by))[0]),))
+    return Outcome(groups_of(rows, grouped_by, query, roots))
+
+
+@contextmanager
+def _roots(session: Any, joins: _Joins, query: UsageQuery) -> Iterator[Any]:
+    """What each number of a root stands for; the views `told` and `roots` are there meanwhile."""
+    if not joins.traced:
+        yield {}
+        return
+    with _kept(session, "told", told_sql("every", fields_of(query))):
+        _spark.frame(session, roots_sql("every", fields_of(query))).createOrReplaceTempView("roots")
+        yield labels_by_number(query, _spark.collected(session, numbers_sql(query)))
+
+
+@contextmanager
+def _repeats(session: Any, joins: _Joins, query: UsageQuery) -> Iterator[bool]:
+    """Whether any row repeats others; the view `repeats` is there meanwhile."""
+    if not joins.repeating:
+        yield False
+        return
+    with (
+        _kept(session, "crossing", crossing_sql("every")),
+        _kept(session, "spans", spans_sql("every", query.reconciled)),
+        _kept(session, "repeats", repeats_sql()),
+    ):
+        yield _spark.collected(session, "SELECT count(*) FROM repeats")[0][0] > 0
+
+
+@contextmanager
+def _kept(session: Any, name: str, query: str) -> Iterator[None]:
+    """A view whose rows are worked out once."""
+    frame = _spark.frame(session, query).persist()
+    frame.createOrReplaceTempView(name)
+    try:
+        yield
+    finally:
+        frame.unpersist()
+
+
+def _view(session: Any, name: str, parts: Sequence[Path]) -> None:
+    session.read.schema(_SCHEMA).parquet(*(_spark.literal_path(part) for part in parts)).createOrReplaceTempView(name)
+
+
+def _rows(session: Any, query: str, limit: int) -> list[tuple[Any, ...]] | None:
+    """None where a sum is too large for its column's type: BIGINT, and 20 digits before the point of a decimal."""
+    try:
+        return _spark.collected(session, query, limit)
+    except _spark.TooLarge:
+        return None
+
+
+def _wide_rows(session: Any, grouping: Any, limit: int) -> list[tuple[Any, ...]]:
+    """The rows with the whole parts and the fractions of every quantity summed on their own, each with digits to spare."""
+    whole = _spark.collected(session, grouping(added="sum(CAST({0} - {0} % 1 AS DECIMAL(38, 0)))"), limit)
+    if len(whole) >= limit:
+        return whole
+    sums = len(STATED_SUMS)
+    fractions = {row[:-sums]: row[-sums:] for row in _spark.collected(session, grouping(added="sum({0} % 1)"), limit)}
+    with localcontext(EXACT):
+        return [(*row[:-sums], *map(_added, STATED_SUMS, row[-sums:], fractions[row[:-sums]])) for row in whole]
+
+
+def _added(name: str, whole: Any, fraction: Any) -> int | Decimal | None:
+    if whole is None:
+        return None
+    return (
+        Decimal(whole) + Decimal(fraction) if name in _DECIMALS else int(whole)
+    )  # of a count of rows no fraction was taken
