@@ -247,7 +247,8 @@ def _from_log(log: IO[bytes]) -> str:
     """The first errors that Java wrote; where it did not come so far, its first words."""
     log.seek(0)
     lines = log.read().decode("utf-8", "replace").splitlines()
-    told = [line.partition(" ERROR ")[2] for line in lines if " ERROR " in line][:1] or [line for line in lines if not _LOGGED.match(line)]
+    errors = [line.partition(" ERROR ")[2] for line in lines if " ERROR " in line]
+    told = errors[:1] or [line for line in lines if not _LOGGED.match(line)]
     return " ".join(told[:2])[:300]
 
 

@@ -87,9 +87,7 @@ class _Joins(NamedTuple):
     repeating: bool
 
 
-def _grouped(
-    session: Any, query: UsageQuery, joins: _Joins, same: dict[str, str | None]
-) -> Outcome[tuple[UsageGroup, ...]]:
+def _grouped(session: Any, query: UsageQuery, joins: _Joins, same: dict[str, str | None]) -> Outcome[tuple[UsageGroup, ...]]:
     """The groups of the view `stored`; `every` holds the rows beside it too. `same`: columns with one value in every row."""
     with _roots(session, joins, query) as roots, _repeats(session, joins, query) as repeated:
         grouped_by = replace(query, labels=(*without_roots(query), *(["root"] if joins.traced else [])))
