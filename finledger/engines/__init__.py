@@ -75,14 +75,20 @@ def empty_columns(parts: Sequence[Path]) -> frozenset[str]:
 
 def has_traces(parts: Sequence[Path]) -> bool:
     """Whether any row may have a parent span, as far as the statistics of the parts say so."""
+    return bool(filled(parts, "parent_span_id"))
+
+
+def filled(parts: Sequence[Path], column: str) -> frozenset[Path]:
+    """The parts of which any row may have something in the column, as far as their statistics say so."""
     import duckdb
 
     from finledger.engines import _traces
 
     if not parts:
-        return False
+        return frozenset()
     with duckdb.connect() as connection:
-        return _traces.has_parents(connection, parts)
+        names = _traces.filled(connection, parts, column)
+    return frozenset(part for part in parts if str(part) in names)
 
 
 def each_row(

@@ -77,15 +77,20 @@ def rows_sql(table: str, roots: str = "roots") -> str:
     )
 
 
-def has_parents(connection: duckdb.DuckDBPyConnection, parts: Sequence[Path]) -> bool:
-    """Whether any row may have a parent, as the statistics of the parts say: months without traces are not looked into."""
+def filled(connection: duckdb.DuckDBPyConnection, parts: Sequence[Path], column: str) -> frozenset[str]:
+    """The parts of which any row may have something in the column, as their statistics say."""
     names = [str(part) for part in parts]
     found = connection.execute(
-        "SELECT count(*) FROM parquet_metadata(?) WHERE path_in_schema = 'parent_span_id' "
+        "SELECT DISTINCT file_name FROM parquet_metadata(?) WHERE path_in_schema = ? "
         "AND coalesce(stats_null_count < num_values, num_values > 0)",
-        [names],
+        [names, column],
     ).fetchall()
-    return bool(found[0][0])
+    return frozenset(str(name) for (name,) in found)
+
+
+def has_parents(connection: duckdb.DuckDBPyConnection, parts: Sequence[Path]) -> bool:
+    """Whether any row may have a parent: months without traces are not looked into."""
+    return bool(filled(connection, parts, "parent_span_id"))
 
 
 @contextmanager

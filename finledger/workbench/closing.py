@@ -218,7 +218,8 @@ def look_at_month(bench: Workbench, month: Month, waivers: Sequence[Waiver], eng
 
 def _worked_out(bench: Workbench, month: Month, engine_name: str) -> tuple[MonthCharges, tuple[Invoice, ...], ProviderClose]:
     """The month's final charges, with the entries of the provider's side among its own."""
-    charges, documents = bench.charge(month, engine_name=engine_name)
+    with bench.from_rows():
+        charges, documents = bench.charge(month, engine_name=engine_name)
     closes = _closed_months(bench)
     last = closes[max(closes)] if closes else None
     before = ProviderState.from_json(last.content["providers"]) if last is not None else None
@@ -251,7 +252,8 @@ def look_at_quarter(bench: Workbench, quarter: Quarter, waivers: Sequence[Waiver
 
 
 def _settled(bench: Workbench, quarter: Quarter, engine_name: str) -> Settled:
-    settled = settle(bench, quarter, engine_name)
+    with bench.from_rows():
+        settled = settle(bench, quarter, engine_name)
     return replace(settled, entries=repost(settled.entries, _posted_before(bench, quarter)))
 
 
@@ -265,7 +267,8 @@ def _order(bench: Workbench, month: Month, closed: Collection[Month], engine_nam
     if not closed:
         for earlier in reversed([each for each in bench.months() if each < month]):
             try:
-                bench.charge(earlier, engine_name=engine_name)
+                with bench.from_rows():
+                    bench.charge(earlier, engine_name=engine_name)
             except Refused as refused:
                 if bench.ledger.current_run(earlier) is None:
                     yield not_chargeable(earlier, month, refused.problems[0])

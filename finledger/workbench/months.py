@@ -10,6 +10,7 @@ from pathlib import Path
 
 from finledger.books import rows
 from finledger.books.events import Event, in_force
+from finledger.books.kept_groups import KeptGroups
 from finledger.core.credit import lines_of
 from finledger.core.history import History, flows_of
 from finledger.core.model import (
@@ -27,6 +28,7 @@ from finledger.core.quality import Evals, measure
 from finledger.engines import DEFAULT, first_calls
 from finledger.objects import located
 from finledger.pipeline import MonthInputs, once, query, run_month, stated_forecasts
+from finledger.workbench.grouping import REFERENCE, MonthGrouping
 from finledger.workbench.late_usage import late_usage
 from finledger.workbench.loading import Loading
 from finledger.workbench.open_books import SETTINGS
@@ -93,7 +95,10 @@ class Months(Loading):
         """
         parts = self.ledger.parts(month) if parts is None else parts
         paths = self.store.paths(parts)
-        elsewhere = self.store.paths(self.ledger.parts(month.before) if before is None else before)
+        before = self.ledger.parts(month.before) if before is None else before
+        elsewhere = self.store.paths(before)
+        kept = KeptGroups(self.root / "store" / "grouped", month) if self.uses_kept_groups and engine_name != REFERENCE else None
+        grouping = MonthGrouping(self.store, parts, before, self.engine(engine_name), kept, lambda: self.writes)
         files = self._files_of(month)
         frozen = self.ledger.frozen_forecasts(month)
         notices = [*_notices(month, files, bool(parts)), *_later_forecasts(month, frozen, self.organisation)]
@@ -101,7 +106,7 @@ class Months(Loading):
             month=month,
             organisation=self.organisation,
             books=self.frozen_pricebooks(),
-            group=once(lambda asked: self.engine(engine_name).group(paths, asked, elsewhere)),
+            group=once(grouping.group),
             files=files,
             evals=self.evals,
             rates=self.rates,

@@ -39,6 +39,7 @@ class OpenBooks:
     def __init__(self, root: Path) -> None:
         self.root = root
         self._change: Change | None = None
+        self.uses_kept_groups = True
         if not (root / SETTINGS).is_file():
             raise Misused(f"{root} holds no {SETTINGS}: it is not a set of books")
 
@@ -160,6 +161,20 @@ class OpenBooks:
         """What groups usage: the engine of that name, or the one that the settings choose."""
         choice = self.organisation.engine
         return engine(name or choice.kind, choice)
+
+    @property
+    def writes(self) -> bool:
+        """Whether a change is being made that is no dry run."""
+        return self._change is not None and not self._change.dry_run
+
+    @contextmanager
+    def from_rows(self) -> Iterator[None]:
+        """All usage is read, row by row, and nothing that was kept of it counts: what is sealed rests on rows alone."""
+        before, self.uses_kept_groups = self.uses_kept_groups, False
+        try:
+            yield
+        finally:
+            self.uses_kept_groups = before
 
     @cached_property
     def store(self) -> Store:

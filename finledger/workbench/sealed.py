@@ -71,6 +71,7 @@ def as_of(bench: B, close: Event, *, before: bool = False) -> B:
     then = type(bench)(root)
     marks = marks_of(close)
     marks = replace(marks, events=marks.events - 1) if before else marks
+    then.uses_kept_groups = False
     # what groups the usage is the books' choice of now: the cluster of then may be gone, and every engine gives the same
     then.__dict__.update(ledger=bench.ledger.as_of(marks), store=bench.store, folder=folder, engine=bench.engine)
     return then

@@ -1,0 +1,191 @@
+"""Grouped usage of a month, kept so that its rows need not be read again: a cache, which nothing depends on.
+
+    store/grouped/month=2026-07/<query>-<sha256>.groups
+
+An entry holds the groups of some of the month's parts by one query: a line of JSON that says for which question and which parts,
+these by the hash of their content and with their size, then the groups by column, deflated. Parts never change, so an entry
+never grows old: it is of use as long as all of its parts are in the month, and lie there in their size. Its name ends with the
+hash of its bytes and begins with the hash of what was asked, of the form of entries and of the version of the program; what
+does not fit its name or does not read is as if it were not there, and nothing is said of a failure to write. Figures are
+integers, and decimals as text: nothing goes through a float.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import zlib
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from decimal import Decimal
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+from finledger.core.model import UsageGroup, UsageQuery
+from finledger.core.period import Month
+from finledger.core.usage import GROUP_KEYS, SUCCESSFUL, SUMS
+
+FORM = 1  # of an entry, and of what the groups of a query are: raise it where either changes
+SUFFIX = ".groups"
+MOST = 8  # entries a month: a few questions, and of each the last few states of the month
+
+
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """The groups of `parts` (bytes by the hash of their content); `rows`: how many of these parts need not be read again."""
+
+    parts: Mapping[str, int]
+    rows: int
+    groups: tuple[UsageGroup, ...]
+
+
+class KeptGroups:
+    """The entries of one month. `roots` of an entry: what else its groups depend on ("" where on its own parts only)."""
+
+    def __init__(self, folder: Path, month: Month) -> None:
+        self._folder = folder / f"month={month}"
+
+    def best(self, asked: UsageQuery, within: Mapping[str, int], roots: str = "") -> Kept | None:
+        """The sound entry of the most rows that holds none but these parts, each of the same size; None where there is none."""
+        found: list[tuple[int, Path]] = []
+        identity = _identity(asked, roots)
+        for path in self._of(identity):
+            head = _head(path, identity)
+            if head is not None and within.items() >= head["parts"].items():
+                found.append((head["rows"], path))
+        for _, path in sorted(found, key=lambda each: (-each[0], each[1].name)):
+            kept = _read(path, asked)
+            if kept is not None:
+                with suppress(OSError):
+                    os.utime(path)  # what is used is what is kept longest
+                return kept
+        return None
+
+    def keep(
+        self, asked: UsageQuery, parts: Mapping[str, int], rows: int, groups: Sequence[UsageGroup], roots: str = ""
+    ) -> None:
+        """Keep the groups of the parts (bytes by the hash of their content), and no more than `MOST` entries in all.
+
+        Where it cannot be written (a full disk, a folder that may only be read) nothing is kept, and nothing is said.
+        """
+        identity = _identity(asked, roots)
+        head = {"form": FORM, "asked": identity, "rows": rows, "groups": len(groups), "parts": dict(sorted(parts.items()))}
+        content = json.dumps(head).encode() + b"\n" + zlib.compress(json.dumps(_columns(groups, asked)).encode(), 1)
+        name = f"{identity}-{hashlib.sha256(content).hexdigest()}{SUFFIX}"
+        made = self._folder / f"{name}.{os.getpid()}.new"
+        try:
+            self._folder.mkdir(parents=True, exist_ok=True)
+            made.write_bytes(content)
+            made.replace(self._folder / name)
+            self._prune()
+        except OSError:
+            with suppress(OSError):
+                made.unlink(missing_ok=True)
+
+    def _of(self, identity: str) -> list[Path]:
+        try:
+            return sorted(self._folder.glob(f"{identity}-*{SUFFIX}"))
+        except OSError:
+            return []
+
+    def _prune(self) -> None:
+        """The entries that were used last stay; what a killed command left goes. Another process may do the same meanwhile."""
+        entries = []
+        for path in self._folder.iterdir():
+            with suppress(FileNotFoundError):
+                entries.append((path.suffix == SUFFIX, path.stat().st_mtime_ns, path))
+        for _, _, path in sorted(entries)[:-MOST]:
+            path.unlink(missing_ok=True)
+        for is_entry, _, path in entries:
+            if not is_entry and path.suffix == ".new":
+                path.unlink(missing_ok=True)
+
+
+def _identity(asked: UsageQuery, roots: str) -> str:
+    """What makes groups those of a question: everything about it that can change a sum, and by what program it was answered."""
+    if asked.only:
+        raise ValueError("groups of some of the rows are not kept")
+    said = {
+        "form": FORM,
+        "version": version("finledger"),
+        "keys": GROUP_KEYS,
+        "sums": SUMS,
+        "successful": SUCCESSFUL,
+        "currency": asked.currency,
+        "intervals": [(each.number, each.start.isoformat(), each.rates_only) for each in asked.intervals],
+        "labels": asked.labels,
+        "ignored": sorted(set(asked.ignored)),
+        "reconciled": sorted(set(asked.reconciled)),
+        "roots": roots,
+    }
+    return hashlib.sha256(json.dumps(said, sort_keys=True).encode()).hexdigest()[:32]
+
+
+def _head(path: Path, identity: str) -> dict[str, Any] | None:
+    """What an entry says of itself, before its bytes are held against its name."""
+    try:
+        with path.open("rb") as stream:
+            head = json.loads(stream.readline(1 << 24))
+        fits = (head["form"], head["asked"]) == (FORM, identity) and isinstance(head["rows"], int)
+        return head if fits and head["parts"].items() else None
+    except (OSError, ValueError, TypeError, KeyError, AttributeError):
+        return None
+
+
+def _read(path: Path, asked: UsageQuery) -> Kept | None:
+    """An entry whose bytes are those that its name tells; None for any other."""
+    try:
+        content = path.read_bytes()
+        if path.name.removesuffix(SUFFIX).split("-")[1] != hashlib.sha256(content).hexdigest():
+            return None
+        line, body = content.split(b"\n", 1)
+        head = json.loads(line)
+        groups = tuple(_groups(json.loads(zlib.decompress(body)), asked))
+    except (OSError, ValueError, TypeError, KeyError, IndexError, ArithmeticError, zlib.error):
+        return None
+    return Kept(head["parts"], head["rows"], groups) if len(groups) == head["groups"] else None
+
+
+def _columns(groups: Sequence[UsageGroup], asked: UsageQuery) -> list[list[Any]]:
+    """The groups by column: the interval, keys, labels and sums, in the order of the query."""
+    return [
+        [group.interval for group in groups],
+        *_texts([group.keys[name] for group in groups] for name in GROUP_KEYS),
+        *_texts([group.labels[name] for group in groups] for name in asked.labels),
+        *([_figure(group.sums[name]) for group in groups] for name in SUMS),
+    ]
+
+
+def _texts(columns: Iterable[list[str]]) -> Iterator[list[Any]]:
+    """Each column as its values, and the position of each group's value among them."""
+    for column in columns:
+        values = list(dict.fromkeys(column))
+        at = {value: position for position, value in enumerate(values)}
+        yield [values, [at[value] for value in column]]
+
+
+def _figure(quantity: int | Decimal) -> int | str:
+    return quantity if isinstance(quantity, int) else str(quantity)
+
+
+def _groups(columns: list[Any], asked: UsageQuery) -> Iterator[UsageGroup]:
+    intervals, *rest = columns
+    texts = [[values[position] for position in at] for values, at in rest[: len(GROUP_KEYS) + len(asked.labels)]]
+    figures = [[each if isinstance(each, int) else Decimal(each) for each in column] for column in rest[len(texts) :]]
+    every = zip(
+        intervals,
+        zip(*texts[: len(GROUP_KEYS)], strict=True),
+        zip(*texts[len(GROUP_KEYS) :], strict=True) if asked.labels else ((),) * len(intervals),
+        zip(*figures, strict=True),
+        strict=True,
+    )
+    for interval, keys, labels, sums in every:
+        yield UsageGroup(
+            interval=interval,
+            keys=dict(zip(GROUP_KEYS, keys, strict=True)),
+            labels=dict(zip(asked.labels, labels, strict=True)),
+            sums=dict(zip(SUMS, sums, strict=True)),
+        )

@@ -1,0 +1,105 @@
+"""The usage of a month, grouped: what is new since it was last grouped, and what was kept of the rest (rule M1).
+
+The groups of rows that lie in no trace are sums of these rows alone, so that they can be kept for ever. Whose a row inside a trace
+is, and whether it repeats others, depends on any part of the month and the month before (A5, C2): once one of these has parent
+spans, the parts with traces are grouped anew whenever any of them is another than it was.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+
+from finledger.books.kept_groups import KeptGroups
+from finledger.books.store import Store
+from finledger.core.grouping import merged
+from finledger.core.label import REPEATS, ROOT
+from finledger.core.model import Part, UsageGroup, UsageQuery
+from finledger.core.problem import Outcome
+from finledger.engines import Engine, filled
+
+REFERENCE = "reference"  # who asks for it wants to see the rows added up
+LEAST_ROWS = 100_000  # fewer are read again in less time than it takes to look for what was kept
+Groups = Outcome[tuple[UsageGroup, ...]]
+
+
+@dataclass(frozen=True, slots=True)
+class MonthGrouping:
+    """`group` of the parts of one month. `before`: parts in which roots of its traces may lie, too.
+
+    `kept`: None where every row shall be read. `writes`: whether what was grouped may be kept, asked when there is something.
+    """
+
+    store: Store
+    parts: Sequence[Part]
+    before: Sequence[Part]
+    engine: Engine
+    kept: KeptGroups | None
+    writes: Callable[[], bool]
+
+    def group(self, asked: UsageQuery) -> Groups:
+        rows = sum(part.rows for part in self.parts)
+        if self.kept is not None and not asked.only and rows >= LEAST_ROWS:
+            found = self._with_kept(self.kept, asked)
+            if found is not None and len(found) <= asked.group_limit:
+                return Outcome(found)
+        return self._read(self.parts, asked, self.before)  # it says what is wrong, too
+
+    def _read(self, parts: Sequence[Part], asked: UsageQuery, elsewhere: Sequence[Part] = ()) -> Groups:
+        return self.engine.group(self.store.paths(parts), asked, self.store.paths(elsewhere))
+
+    def _with_kept(self, kept: KeptGroups, asked: UsageQuery) -> tuple[UsageGroup, ...] | None:
+        """The groups of all parts, from what is kept as far as possible; None where an engine finds a problem."""
+        traced = self._traced(asked)
+        alone = {part.sha256: self._size(part) for part in self.parts if part not in traced}
+        known = kept.best(asked, alone)
+        fresh = [part for part in self.parts if part.sha256 in alone and (known is None or part.sha256 not in known.parts)]
+        groups = () if known is None else known.groups
+        if fresh:
+            read = self._read(fresh, asked)
+            if read.problems:
+                return None
+            groups = merged(groups, read.rows) if groups else read.rows
+            if self.writes():
+                kept.keep(asked, alone, sum(part.rows for part in self.parts if part.sha256 in alone), groups)
+        if not traced:
+            return groups
+        inside = self._inside_traces(kept, asked, traced)
+        return None if inside is None else merged(groups, inside)
+
+    def _inside_traces(self, kept: KeptGroups, asked: UsageQuery, traced: Sequence[Part]) -> tuple[UsageGroup, ...] | None:
+        """The groups of parts that have traces: kept ones only where no part is new in which a root or a span could lie."""
+        sizes = {part.sha256: self._size(part) for part in traced}
+        around = _digest((*self.parts, *self.before))
+        known = kept.best(asked, sizes, around)
+        if known is not None and known.parts == sizes:
+            return known.groups
+        others = [part for part in self.parts if part not in traced]
+        read = self._read(traced, asked, (*others, *self.before))
+        if read.problems:
+            return None
+        if self.writes():
+            kept.keep(asked, sizes, sum(part.rows for part in traced), read.rows, around)
+        return read.rows
+
+    def _traced(self, asked: UsageQuery) -> list[Part]:
+        """The parts whose rows lie inside traces, where any row has a parent; a root may repeat what spans elsewhere hold."""
+        if not any(name == REPEATS or name.startswith(ROOT) for name in asked.labels):
+            return []
+        every = tuple(dict.fromkeys((*self.parts, *self.before)))
+        if not filled(self.store.paths(every), "parent_span_id"):
+            return []
+        found = filled(self.store.paths(self.parts), "trace_id")
+        return [part for part in self.parts if self.store.root / part.path in found]
+
+    def _size(self, part: Part) -> int:
+        """Its bytes; -1 where it is gone: then nothing that is kept of it counts, and whoever reads it says so."""
+        try:
+            return (self.store.root / part.path).stat().st_size
+        except OSError:
+            return -1
+
+
+def _digest(parts: Iterable[Part]) -> str:
+    return hashlib.sha256("\n".join(sorted(part.sha256 for part in parts)).encode()).hexdigest()
