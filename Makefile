@@ -34,11 +34,10 @@ docs: $(READY)
 golden: $(READY)
 	FINLEDGER_GOLDEN=write $(BIN)/python -m pytest -q --update-goldens
 
+# The table beside DuckDB, Polars and pandas: BENCH_ROWS=20000000 for a large month. Others by name: python -m bench.readers
 bench: $(READY)
 	@$(BIN)/python -m compileall -q finledger
-	@for each in $(basename $(notdir $(wildcard bench/[!_]*.py))); do \
-	    echo "== $$each"; $(BIN)/python -m bench.$$each || exit 1; \
-	done
+	@$(BIN)/python -m bench $(BENCH)
 
 # After a change of the dependencies: names, versions and hashes only, so that any index will do.
 lock: $(READY)

@@ -13,6 +13,7 @@ ledger and writes charges.csv and focus.csv; `bare` only groups. Runs alternate,
 from __future__ import annotations
 
 import hashlib
+import shutil
 import statistics
 import sys
 import tempfile
@@ -21,6 +22,7 @@ from pathlib import Path
 import duckdb
 
 from bench._process import timed
+from bench.generate import SEED
 from finledger.books.ledger import Ledger
 from finledger.core.model import LoadedFile, Part
 from finledger.core.period import Month
@@ -48,7 +50,7 @@ SHAPES = {
     "every combination": {"team": "hash(i + 2000000000) % 40", "feature": "hash(i + 5000000000) % 36", "models": "9"},
 }
 
-# Every value comes from a hash of the row's number.
+# Every value comes from a hash of the row's number (bench/generate.py: BENCH_SEED).
 VALUES = {
     "usage_id": "md5(i::VARCHAR)",
     "ts": "TIMESTAMP '2026-07-01' + to_microseconds((hash(i + 1000000000) % 2678400000000)::BIGINT)",
@@ -105,26 +107,43 @@ def make_books(root: Path, rows: int, shape: dict[str, str], more: dict[str, str
     (root / "evals" / "2026-Q3.csv").write_text("month,feature,coverage,in_distribution,tasks,graded,correct\n" + evaluated)
     folder = root / "store" / "usage" / f"month={JULY}"
     folder.mkdir(parents=True)
-    columns = [f'({values.get(c.name, "NULL").format(**shape)})::{STORED_AS[c.kind]} AS "{c.name}"' for c in NATIVE]
-    columns += [f'NULL::VARCHAR AS "{name}"' for name in LABELS]
-    columns += ["'bench' AS file_sha256", "i AS record", "false AS is_aggregate"]
     paths = []
     for part in range(PARTS):
         first, after = rows * part // PARTS, rows * (part + 1) // PARTS
-        path = folder / f"part-{part}.parquet"
-        with duckdb.connect() as connection:
-            connection.execute(
-                f"COPY (SELECT {', '.join(columns)} FROM range({first}, {after}) r(i)) TO '{path}' (COMPRESSION zstd)"
-            )
-        with path.open("rb") as stream:
-            paths.append(path.rename(folder / f"{hashlib.file_digest(stream, 'sha256').hexdigest()}.parquet"))
+        paths.append(write_part(folder, first, after, shape, values))
     with Ledger.open(root / "store" / "ledger.sqlite").write() as ledger:
         ledger.set_meta("timezone", "UTC")
+        ledger.set_meta("compared", '{"beside": [], "pairs": [["native", "native"]], "sources": ["native"]}')
         ledger.add_file(LoadedFile("bench", "bench.csv", "native", "native", rows, rows, rows, 0, 0, 0))
         for path in paths:
-            name = path.relative_to(root / "store").as_posix()
-            ledger.add_part(Part(JULY, name, path.stem, rows // PARTS, "bench"))
+            ledger.add_part(part_at(root, path, rows // PARTS))
     return paths
+
+
+def part_at(root: Path, path: Path, rows: int) -> Part:
+    return Part(JULY, path.relative_to(root / "store").as_posix(), path.stem, rows, "bench")
+
+
+def write_part(folder: Path, first: int, after: int, shape: dict[str, str], values: dict[str, str] | None = None) -> Path:
+    """The rows of these numbers as a part of the store, named by its content."""
+    values = values or VALUES
+    columns = [f'({values.get(c.name, "NULL").format(**shape)})::{STORED_AS[c.kind]} AS "{c.name}"' for c in NATIVE]
+    columns += [f'NULL::VARCHAR AS "{name}"' for name in LABELS]
+    columns += ["'bench' AS file_sha256", "i AS record", "false AS is_aggregate"]
+    path = folder / f"{first}-{after}.parquet"
+    with duckdb.connect() as connection:
+        connection.execute("SET enable_progress_bar = false")
+        connection.execute("SET memory_limit = '2GB'")
+        connection.execute(
+            f"COPY (SELECT {', '.join(columns)} FROM range({SEED + first}, {SEED + after}) r(i)) TO '{path}' (COMPRESSION zstd)"
+        )
+    with path.open("rb") as stream:
+        return path.rename(folder / f"{hashlib.file_digest(stream, 'sha256').hexdigest()}.parquet")
+
+
+def forget(books: Path) -> None:
+    """What finledger kept of the month's grouping goes: the next run reads every row."""
+    shutil.rmtree(books / "store" / "grouped", ignore_errors=True)
 
 
 def bare_sql(paths: list[Path]) -> str:
@@ -145,7 +164,10 @@ def compare(name: str, books: Path, rows: int, shape: dict[str, str]) -> None:
     paths = make_books(books, rows, shape)
     bare = [sys.executable, "-c", f"import duckdb; duckdb.sql({bare_sql(paths)!r}).fetchall()"]
     ours = [sys.executable, "-m", "finledger", "allocate", "--month", str(JULY), "--books", str(books)]
-    runs = [(timed(bare), timed(ours)) for _ in range(ROUNDS)]
+    runs = []
+    for _ in range(ROUNDS):
+        forget(books)
+        runs.append((timed(bare), timed(ours)))
     bare_seconds, our_seconds = (statistics.median(run[which][0] for run in runs) for which in (0, 1))
     print(f"\n{name:22}{'seconds':>9}{'peak MB':>9}")
     print(f"{'bare DuckDB grouping':22}{bare_seconds:9.2f}{max(run[0][1] for run in runs):9}")

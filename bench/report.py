@@ -31,7 +31,7 @@ def main() -> None:
             timed([*run, *words, *at])
         print(f"{teams:,} teams, 12 months\n{'':24}{'seconds':>9}{'peak MB':>9}")
         for words in (["report", "--month", last], ["digest", "--at", f"{last}-20"], ["review", "status", "--month", last]):
-            seconds, memory = timed([*run, *words, *at])
+            seconds, memory, _ = timed([*run, *words, *at])
             print(f"{' '.join(words):24}{seconds:9.2f}{memory:9}", flush=True)
         size = (books / "out" / last / "report.html").stat().st_size
         print(f"page of {size:,} bytes; limits of the report: {LIMIT_SECONDS} s, {LIMIT_BYTES:,} bytes")

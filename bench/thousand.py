@@ -43,7 +43,7 @@ def main() -> None:
             steps["ledger --strict balance"] = ["ledger", "-f", str(journal), "--strict", "balance"]
         print(f"{teams:,} teams, {teams * LINES:,} charge lines\n{'':32}{'seconds':>9}{'peak MB':>9}")
         for name, command in steps.items():
-            seconds, memory = timed(command)
+            seconds, memory, _ = timed(command)
             print(f"{name:32}{seconds:9.2f}{memory:9}", flush=True)
         print(f"limits: documents {DOCUMENTS_SECONDS} s, checkers together {CHECKS_SECONDS} s")
 

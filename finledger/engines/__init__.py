@@ -82,13 +82,12 @@ def filled(parts: Sequence[Path], column: str) -> frozenset[Path]:
     """The parts of which any row may have something in the column, as far as their statistics say so."""
     import duckdb
 
-    from finledger.engines import _traces
+    from finledger.engines import _statistics
 
     if not parts:
         return frozenset()
     with duckdb.connect() as connection:
-        names = _traces.filled(connection, parts, column)
-    return frozenset(part for part in parts if str(part) in names)
+        return _statistics.filled(connection, parts, column)
 
 
 def each_row(

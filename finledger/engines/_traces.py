@@ -24,6 +24,7 @@ import duckdb
 from finledger.core.label import REPEATS, ROOT, ROOT_STATE
 from finledger.core.model import UsageQuery
 from finledger.engines._repeats import marked_sql, repeats_table
+from finledger.engines._statistics import has_parents
 
 RowTables = Callable[[Sequence[Path]], str]
 NO_ROOT, SEVERAL = 0, -1
@@ -75,22 +76,6 @@ def rows_sql(table: str, roots: str = "roots") -> str:
         f"END AS root FROM {table} stored LEFT JOIN {roots} roots "
         "ON roots.trace_id = CASE WHEN stored.parent_span_id <> '' THEN stored.trace_id END)"
     )
-
-
-def filled(connection: duckdb.DuckDBPyConnection, parts: Sequence[Path], column: str) -> frozenset[str]:
-    """The parts of which any row may have something in the column, as their statistics say."""
-    names = [str(part) for part in parts]
-    found = connection.execute(
-        "SELECT DISTINCT file_name FROM parquet_metadata(?) WHERE path_in_schema = ? "
-        "AND coalesce(stats_null_count < num_values, num_values > 0)",
-        [names, column],
-    ).fetchall()
-    return frozenset(str(name) for (name,) in found)
-
-
-def has_parents(connection: duckdb.DuckDBPyConnection, parts: Sequence[Path]) -> bool:
-    """Whether any row may have a parent: months without traces are not looked into."""
-    return bool(filled(connection, parts, "parent_span_id"))
 
 
 @contextmanager

@@ -17,6 +17,7 @@ from finledger.core.usage import GROUP_KEYS
 from finledger.engines._parts import named
 from finledger.engines._repeats import marked_sql
 from finledger.engines._sql import STATED_SUMS, derived_sums, group_sql
+from finledger.engines._statistics import constants
 from finledger.engines._traces import (
     asked_of_roots,
     labels_by_number,
@@ -61,25 +62,6 @@ def empty_columns(parts: Sequence[Path]) -> frozenset[str]:
         return frozenset()
     with duckdb.connect() as connection:
         return frozenset(name for name, value in constants(connection, parts).items() if value is None)
-
-
-def constants(connection: duckdb.DuckDBPyConnection, parts: Sequence[Path]) -> dict[str, str | None]:
-    """Columns that hold one value, or none, in every row, as the statistics of all row groups say exactly.
-
-    A part may lack a label that others have: it is empty there, so one value elsewhere is not the only one.
-    """
-    names = [str(part) for part in parts]
-    found = connection.execute(
-        """
-        SELECT path_in_schema, min(stats_min_value), bool_and(stats_null_count = num_values) AS empty FROM parquet_metadata(?)
-        GROUP BY 1 HAVING coalesce(empty, false) OR (
-            bool_and(coalesce(stats_null_count = 0 AND min_is_exact AND max_is_exact, false))
-            AND min(stats_min_value) = max(stats_max_value) AND bool_and(type IN ('BYTE_ARRAY', 'BOOLEAN'))
-            AND count(DISTINCT file_name) = (SELECT count(DISTINCT file_name) FROM parquet_metadata(?)))
-        """,
-        [names, names],
-    ).fetchall()
-    return {str(name): None if empty else str(value) for name, value, empty in found}
 
 
 def groups_of(

@@ -25,10 +25,10 @@ from finledger.engines import _spark
 from finledger.engines._parts import named
 from finledger.engines._repeats import crossing_sql, marked_sql, repeats_sql, spans_sql
 from finledger.engines._sql import STATED_SUMS, group_sql
+from finledger.engines._statistics import constants, has_parents
 from finledger.engines._traces import (
     asked_of_roots,
     fields_of,
-    has_parents,
     labels_by_number,
     may_repeat,
     numbers_sql,
@@ -37,7 +37,7 @@ from finledger.engines._traces import (
     told_sql,
     without_roots,
 )
-from finledger.engines.duckdb import constants, distinct_sql, groups_of, too_many
+from finledger.engines.duckdb import distinct_sql, groups_of, too_many
 
 # A part is read as it is said here, and no footer to find that out; a column that it does not have is empty.
 _TYPES = {"VARCHAR": "STRING", "TIMESTAMP": "TIMESTAMP_NTZ"}
