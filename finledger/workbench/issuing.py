@@ -142,14 +142,14 @@ class Workbench(Months):
         from finledger.write import invoice as writers
         from finledger.write.templates import Templates
 
-        templates = Templates([(books or self).root / "templates", shipped("templates")])
+        folders = [(books or self).root / "templates", shipped("templates")]
+        wanted = [(format, each) for each in documents for format in formats]
         contents = {}
-        for each in documents:
+        for (format, each), content in zip(wanted, writers.render_all(wanted, lambda: Templates(folders)), strict=True):
             place = self.root / "out" / str(quarter or each.month) / writers.place(each)
-            for format in formats:
-                contents[place.with_name(place.name + writers.suffix(format))] = writers.render(format, each, templates)
-                if advance is not None:
-                    advance(1)
+            contents[place.with_name(place.name + writers.suffix(format))] = content
+            if advance is not None:
+                advance(1)
         return contents
 
     def put(self, change: Change, month: Month, contents: Mapping[Path, bytes]) -> None:

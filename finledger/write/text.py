@@ -31,6 +31,8 @@ def shown(text: str) -> str:
     >>> shown("a\\tb\\u202ec")
     'a bU+202Ec'
     """
+    if text.isprintable():
+        return text  # neither a control character nor one that hides or reorders is printable
     return "".join(_shown_character(character) for character in text)
 
 

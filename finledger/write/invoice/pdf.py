@@ -25,6 +25,7 @@ from finledger.write.invoice._view import View, view
 from finledger.write.templates import Templates
 
 SUFFIX = ".pdf"
+BESIDE = True
 TEMPLATE = "invoice.typ"
 _STANDARDS: list[Any] = ["a-3a", "ua-1"]
 _PLACE = re.compile(r"┌─ (?P<file>.+?):(?P<line>\d+):\d+")
@@ -89,14 +90,14 @@ def _fonts(system: bool, templates: Templates) -> typst.Fonts:
 
 def _showable(contents: str, templates: Templates) -> tuple[str, bool]:
     """(the text with what no font has written as code points, whether the system's fonts are needed)."""
-    unusual = sorted({character for character in contents if not character.isascii()})
+    unusual = sorted(character for character in set(contents) if not character.isascii())
     missing = [character for character in unusual if not _has_glyph(character, False, templates)]
     nowhere = {character for character in missing if not _has_glyph(character, True, templates)}
     return _by_code_point(contents, nowhere), len(nowhere) < len(missing)
 
 
 def _by_code_point(contents: str, characters: set[str]) -> str:
-    return "".join(text.code_point(each) if each in characters else each for each in contents)
+    return contents.translate({ord(each): text.code_point(each) for each in characters})
 
 
 def _has_glyph(character: str, system: bool, templates: Templates) -> bool:

@@ -18,10 +18,10 @@ import typst
 from openpyxl import load_workbook
 
 from finledger.core.model import Invoice
-from finledger.core.problem import Misused
+from finledger.core.problem import Misused, Refused
 from finledger.resources import shipped
+from finledger.write.invoice import FEW, formats, render, render_all, suffix
 from finledger.write.invoice import _words as words
-from finledger.write.invoice import formats, render, suffix
 from finledger.write.templates import Templates
 from tests.formats.invoice import readings, sample
 
@@ -55,6 +55,18 @@ def everything(name: str, content: bytes, folder: Path) -> str:
     else:
         text = content.decode()
     return " ".join(text.replace(",", "").split())
+
+
+def test_many_documents__are_the_same_bytes_in_the_order_asked(rendered: Rendering, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where there are many PDFs several threads make them; one that cannot be made stops the run with its own error."""
+    monkeypatch.setattr(os, "cpu_count", lambda: 2)
+    wanted = [(name, document) for _ in range(FEW) for name in ("pdf", "json") for document in ("invoice", "statement")]
+    found = render_all([(name, sample.ALL[each]) for name, each in wanted], lambda: Templates([shipped("templates")]))
+    assert list(found) == [rendered(each, name) for name, each in wanted]
+    asked = [("pdf", sample.INVOICE)] * (FEW + 1)
+    with pytest.raises(Refused) as refused:
+        list(render_all(asked, lambda: Templates([HERE])))
+    assert [problem.code for problem in refused.value.problems] == ["template-missing"]
 
 
 def test_formats__are_the_files_of_the_folder() -> None:
