@@ -97,7 +97,11 @@ class Months(Loading):
         paths = self.store.paths(parts)
         before = self.ledger.parts(month.before) if before is None else before
         elsewhere = self.store.paths(before)
-        kept = KeptGroups(self.root / "store" / "grouped", month) if self.uses_kept_groups and engine_name != REFERENCE else None
+        kept = (
+            KeptGroups(self.root / "store" / "grouped", month)
+            if self.uses_kept_groups and engine_name != REFERENCE
+            else None
+        )
         grouping = MonthGrouping(self.store, parts, before, self.engine(engine_name), kept, lambda: self.writes)
         files = self._files_of(month)
         frozen = self.ledger.frozen_forecasts(month)
