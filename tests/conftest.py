@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shutil
 from pathlib import Path
 
 import pytest
@@ -29,8 +28,10 @@ def pytest_configure(config: pytest.Config) -> None:
     for good, a thousand times over, and nothing that a test writes has to outlive it.
     """
     chosen = {"PYTEST_XDIST_WORKER", "PYTEST_DEBUG_TEMPROOT"} & os.environ.keys() or config.option.basetemp
-    if not chosen and MEMORY.is_dir() and os.access(MEMORY, os.W_OK) and shutil.disk_usage(MEMORY).free > 8 << 30:
-        os.environ["PYTEST_DEBUG_TEMPROOT"] = str(MEMORY)
+    if not chosen and MEMORY.is_dir() and os.access(MEMORY, os.W_OK):
+        found = os.statvfs(MEMORY)
+        if found.f_bavail * found.f_frsize > 8 << 30 and not found.f_flag & os.ST_NOEXEC:  # some tests make programs
+            os.environ["PYTEST_DEBUG_TEMPROOT"] = str(MEMORY)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

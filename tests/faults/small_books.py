@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from contextlib import closing
 from pathlib import Path
 
-from tests.support import finledger
+from tests.support import prepared
 
 SETTINGS = """\
 books: Faults
@@ -57,9 +57,7 @@ def make_books(books: Path, before: tuple[tuple[str, ...], ...]) -> Path:
     with zipfile.ZipFile(books / "usage" / "two.zip", "w") as archive:
         archive.writestr(zipfile.ZipInfo("a.csv"), HEADER + rows[1].replace("support-1,", "zipped-1,"))
         archive.writestr(zipfile.ZipInfo("b/b.csv"), HEADER + rows[3].replace("support-2,", "zipped-2,"))
-    for words in before:
-        finledger(*words, "--books", books)
-    return books
+    return prepared(books, *before)
 
 
 def content(books: Path) -> Mapping[str, str]:
