@@ -16,15 +16,14 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Any
 
 import duckdb
 
 from finledger.core.label import REPEATS, ROOT, ROOT_STATE
 from finledger.core.model import UsageQuery
-from finledger.engines._repeats import marked_sql, repeats_table
-from finledger.engines._statistics import has_parents
+from finledger.engines._repeats import marked_sql, repeats_table, spilling
+from finledger.engines._statistics import filled, has_parents
 
 RowTables = Callable[[Sequence[Path]], str]
 NO_ROOT, SEVERAL = 0, -1
@@ -89,8 +88,7 @@ def root_tables(
     if not asked_of_roots(query) or not has_parents(connection, parts):
         yield False
         return
-    with TemporaryDirectory(prefix="finledger-traces-") as spill:
-        connection.execute(f"SET temp_directory = '{spill}'")
+    with spilling(connection):
         table = stored_rows(tuple(dict.fromkeys((*parts, *elsewhere))))
         fields = fields_of(query)
         connection.execute(f"CREATE TEMP TABLE told AS {told_sql(table, fields)}")
@@ -133,16 +131,25 @@ def span_repeats(
 ) -> Iterator[bool]:
     """`repeats_table` over all parts in which the spans below a row may lie; nothing where no row has a parent."""
     every = tuple(dict.fromkeys((*parts, *elsewhere)))
-    if not may_repeat(connection, every, query):
+    exports = exports_with_traces(connection, every, query)
+    if len(exports) < 2:
         yield False
         return
-    with repeats_table(connection, stored_rows(every), query) as some:
+    with repeats_table(connection, stored_rows(every), [stored_rows(each) for each in exports], query) as some:
         yield some
 
 
-def may_repeat(connection: duckdb.DuckDBPyConnection, exports: Sequence[Path], query: UsageQuery) -> bool:
-    """Whether the query asks which spans repeat others, and there are exports and parents enough for any to do so."""
-    return REPEATS in query.labels and len(exports) > 1 and has_parents(connection, exports)
+def exports_with_traces(
+    connection: duckdb.DuckDBPyConnection, parts: Sequence[Path], query: UsageQuery
+) -> list[list[Path]]:
+    """The parts with rows of traces, by export, where the query asks which spans repeat others and any row has a parent."""
+    found: dict[str, list[Path]] = {}
+    if REPEATS in query.labels and has_parents(connection, parts):
+        traced = filled(connection, parts, "trace_id")
+        for part in parts:
+            if part in traced:
+                found.setdefault(part.name, []).append(part)
+    return list(found.values())
 
 
 def _labelled(parts: Sequence[Path], query: UsageQuery, traced: bool, repeated: bool) -> str:

@@ -28,9 +28,9 @@ from finledger.engines._sql import STATED_SUMS, group_sql
 from finledger.engines._statistics import constants, has_parents
 from finledger.engines._traces import (
     asked_of_roots,
+    exports_with_traces,
     fields_of,
     labels_by_number,
-    may_repeat,
     numbers_sql,
     roots_sql,
     rows_sql,
@@ -69,7 +69,7 @@ class Spark:
                 same = {**constants(connection, parts), **dict.fromkeys(query.ignored)}
                 joins = _Joins(
                     bool(asked_of_roots(query)) and has_parents(connection, parts),
-                    may_repeat(connection, tuple(dict.fromkeys((*parts, *elsewhere))), query),
+                    len(exports_with_traces(connection, tuple(dict.fromkeys((*parts, *elsewhere))), query)) > 1,
                 )
             session = _spark.session(self.choice)
             _view(session, "stored", parts)
@@ -120,7 +120,7 @@ def _repeats(session: Any, joins: _Joins, query: UsageQuery) -> Iterator[bool]:
         yield False
         return
     with (
-        _kept(session, "crossing", crossing_sql("every")),
+        _kept(session, "crossing", crossing_sql("SELECT trace_id, file_sha256 AS export FROM every WHERE trace_id <> ''")),
         _kept(session, "spans", spans_sql("every", query.reconciled)),
         _kept(session, "repeats", repeats_sql()),
     ):
