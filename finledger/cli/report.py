@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from finledger.cli._options import AnyMonth, AnyQuarter, Books, DryRun, Format, Quiet, chosen_formats, one_period
+from finledger.cli._options import AnyMonth, AnyQuarter, Books, DryRun, Format, Quiet, chosen_formats, one_period, opened
 
 if TYPE_CHECKING:
     from finledger.core.report import Report
@@ -34,6 +34,14 @@ To = Annotated[
 Out = Annotated[
     Path | None, typer.Option("--out", metavar="DIR", help="Another folder than out/PERIOD.", show_default=False)
 ]
+Believed = Annotated[
+    str,
+    typer.Option(
+        "--as-of",
+        metavar="CLOSE",
+        help="As it was believed at a close: its number, or its period. It is shown, and written only with --out.",
+    ),
+]
 EveryTeam = Annotated[
     bool, typer.Option("--every-team", help="Write each team's page, also where there are more than 100 teams.")
 ]
@@ -47,24 +55,24 @@ def report(
     team: TeamName = None,
     out: Out = None,
     every_team: EveryTeam = False,
+    as_of: Believed = "",
     format: Format = "table",
     quiet: Quiet = False,
     dry_run: DryRun = False,
 ) -> None:
     from finledger.cli import screen
     from finledger.core.problem import Misused
-    from finledger.workbench import Workbench
     from finledger.workbench.report import collect
     from finledger.workbench.report_files import billed, put_files, report_files
     from finledger.write import report as writers
 
     period = one_period(month, quarter)
     formats = chosen_formats(to, writers.formats(), "report")
-    bench = Workbench(books)
+    bench, dry_run = opened(books, as_of), dry_run or bool(as_of and out is None)
     if team is not None and team not in bench.organisation.teams:
         raise Misused(f"no team {team!r} in finledger.yaml: there are {', '.join(sorted(bench.organisation.teams))}")
     with screen.progress(f"collecting {period}", quiet=quiet):
-        found = collect(bench, period)
+        found = collect(bench, period, believed=as_of)
     whole = found.report if team is None else found.report.of_team(team)
     with screen.progress("writing pages", unit="files", quiet=quiet) as advance:
         contents = report_files(bench, whole, formats, every_team=every_team, advance=advance)
@@ -83,8 +91,8 @@ def report(
 def _show(whole: Report, format: str) -> None:
     """The bill by team, as a table or as CSV."""
     from finledger.cli import screen
-    from finledger.write.report._cells import exact, shown
     from finledger.write.report._words import sentence
+    from finledger.write.table_cells import exact, shown
 
     bill = whole.table("bill")
     if bill is None:

@@ -80,7 +80,7 @@ class Table:
 @dataclass(frozen=True, slots=True)
 class Report:
     """All tables of a period (2026-07 or 2026-Q3) of one set of books. `provisional`: a month of it is open; `as_of`: the last
-    day that has usage, for an open month."""
+    day that has usage, for an open month; `believed`: the close (its number, or its period) that it was believed at, "" for now."""
 
     books: str
     period: str
@@ -90,6 +90,7 @@ class Report:
     tables: tuple[Table, ...]
     as_of: date | None = None
     team: str = ""
+    believed: str = ""
 
     def table(self, name: str) -> Table | None:
         """A table by its name; None where the period has no such figures."""

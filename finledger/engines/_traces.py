@@ -139,9 +139,7 @@ def span_repeats(
         yield some
 
 
-def exports_with_traces(
-    connection: duckdb.DuckDBPyConnection, parts: Sequence[Path], query: UsageQuery
-) -> list[list[Path]]:
+def exports_with_traces(connection: duckdb.DuckDBPyConnection, parts: Sequence[Path], query: UsageQuery) -> list[list[Path]]:
     """The parts with rows of traces, by export, where the query asks which spans repeat others and any row has a parent."""
     found: dict[str, list[Path]] = {}
     if REPEATS in query.labels and has_parents(connection, parts):

@@ -38,8 +38,11 @@ def report_of(bench: Workbench, period: Month | Quarter) -> Report:
     return collect(bench, period).report
 
 
-def collect(bench: Workbench, period: Month | Quarter) -> Collected:
-    """The report with its notices: months left out, and parts that the books do not allow."""
+def collect(bench: Workbench, period: Month | Quarter, *, believed: str = "") -> Collected:
+    """The report with its notices: months left out, and parts that the books do not allow.
+
+    `believed`: the close that the books are looked at by, as a person named it; the report says so.
+    """
     found = report_months(bench, period)
     parts = _Parts(bench, period, found)
     notices = list(found.problems)
@@ -60,6 +63,7 @@ def collect(bench: Workbench, period: Month | Quarter) -> Collected:
         provisional=len(found.closed) < len(found.own),
         tables=joined(tables, last),
         as_of=last_day(bench, [month for month in found.own if month not in found.closed]),
+        believed=believed,
     )
     return Collected(report, tuple(dict.fromkeys(notices)))
 

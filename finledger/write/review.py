@@ -8,7 +8,7 @@ from typing import Any
 from finledger.core.projection import Days, Projection
 from finledger.core.report import FIGURES, Cell, Field, Table
 from finledger.write import text
-from finledger.write.report._cells import exact, shown
+from finledger.write.table_cells import exact, shown
 
 TOP = 10
 

@@ -2,7 +2,13 @@
 
 from __future__ import annotations
 
+import io
+import json
+from contextlib import redirect_stdout
 from html.parser import HTMLParser
+from typing import Any
+
+from tests.support import finledger
 
 Row = dict[str, str]
 _VOID = frozenset({"meta", "br", "input", "link", "hr", "img"})
@@ -60,3 +66,11 @@ def feet_of(page: str) -> dict[str, list[str]]:
 def plain(shown: str) -> str:
     """12,345.67 as programs write it."""
     return shown.replace(",", "")
+
+
+def printed(*words: object) -> Any:
+    """The JSON that a command prints."""
+    out = io.StringIO()
+    with redirect_stdout(out):
+        finledger(*words, "--format", "json", "--quiet")
+    return json.loads(out.getvalue())

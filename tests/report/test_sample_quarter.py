@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import io
 import json
 import shutil
 from collections import defaultdict
 from collections.abc import Iterator
-from contextlib import redirect_stdout
 from decimal import Decimal
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -20,7 +18,7 @@ from finledger.workbench import Workbench
 from finledger.workbench.shelf import Shelf
 from finledger.write.figures import shown
 from tests.chromium import Browser, browser, needs_chromium
-from tests.report.pages import Row, feet_of, plain, tables_of
+from tests.report.pages import Row, feet_of, plain, printed, tables_of
 from tests.support import ROOT, finledger
 
 MONTHS = ("2026-07", "2026-08", "2026-09")
@@ -37,13 +35,6 @@ class Sample(NamedTuple):
     allocated: dict[str, Any]
     reconciled: dict[str, Any]
     quarter: dict[str, Any]
-
-
-def printed(*words: object) -> Any:
-    out = io.StringIO()
-    with redirect_stdout(out):
-        finledger(*words, "--format", "json", "--quiet")
-    return json.loads(out.getvalue())
 
 
 @pytest.fixture(scope="module")

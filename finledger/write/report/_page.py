@@ -17,9 +17,9 @@ from finledger.core.provider import DIFFERENCES
 from finledger.core.report import FIGURES, Cell, Field, Missing, Report, Table
 from finledger.write import text
 from finledger.write.report import _words as words
-from finledger.write.report._cells import label, shown
 from finledger.write.report._charts import Chart
 from finledger.write.report._team_lines import LINE_FIELDS, TeamView, team_views
+from finledger.write.table_cells import label, shown
 
 ROOM = 42_000  # cells of a page, so that it opens at once and can be sent by mail
 ALWAYS = 2_500  # rows of the bill that are never cut

@@ -11,8 +11,8 @@ from finledger.core.money import Money, total
 from finledger.core.report import Cell, Report, Table
 from finledger.write import text
 from finledger.write.files import safe_name
-from finledger.write.report._cells import NOTHING
 from finledger.write.report._words import command
+from finledger.write.table_cells import NOTHING
 
 MOST_LINES = 1_200
 LINE_FIELDS = (

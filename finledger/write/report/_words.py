@@ -26,17 +26,19 @@ def period(report: Report) -> str:
 
 def standing(report: Report) -> str:
     """Whether the figures can still change; a provisional report says beside it that it is one."""
+    then = f"As it was believed at the close {text.shown(report.believed)}. " if report.believed else ""
     if not report.provisional:
-        return "Final: every month of it is closed."
+        return f"{then}Final: every month of it is closed."
     so_far = f"Usage up to {text.day(report.as_of)} is in it. " if report.as_of else ""
-    return f"{so_far}Figures of open months change with what is loaded."
+    return f"{then}{so_far}Figures of open months change with what is loaded."
 
 
 def command(report: Report) -> str:
     """What writes the report again."""
     option = "--quarter" if "Q" in report.period else "--month"
     team = ["--team", report.team] if report.team else []
-    return text.shown(shlex.join(["finledger", "report", option, report.period, *team]))
+    then = ["--as-of", report.believed, "--out", "DIR"] if report.believed else []
+    return text.shown(shlex.join(["finledger", "report", option, report.period, *team, *then]))
 
 
 def charged(report: Report) -> Money:

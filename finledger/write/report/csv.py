@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from finledger.core.report import Report
 from finledger.write.figures import csv_bytes
-from finledger.write.report._cells import exact
+from finledger.write.table_cells import exact
 from finledger.write.templates import Templates
 
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from finledger.core.report import Missing, Report, Table
+from finledger.core.report import Report, Table
 from finledger.write.figures import json_bytes, text_or_none
-from finledger.write.report._cells import exact
+from finledger.write.table_cells import program_rows
 from finledger.write.templates import Templates
 
 
@@ -24,6 +24,7 @@ def report_json(report: Report) -> dict[str, Any]:
         "currency": report.currency,
         "provisional": report.provisional,
         "as_of": text_or_none(report.as_of),
+        "believed_at_close": report.believed or None,
         "team": report.team or None,
         "tables": {table.name: table_json(table) for table in report.tables},
     }
@@ -34,14 +35,5 @@ def table_json(table: Table) -> dict[str, Any]:
         "title": table.title,
         "note": table.note,
         "fields": [{"name": field.name, "kind": field.kind, "unit": field.unit} for field in table.fields],
-        "rows": [_row(table, number) for number in range(len(table.rows))],
+        "rows": program_rows(table),
     }
-
-
-def _row(table: Table, number: int) -> dict[str, Any]:
-    row: dict[str, Any] = {}
-    for field, cell in zip(table.fields, table.rows[number], strict=True):
-        row[field.name] = cell if type(cell) is int else exact(cell, field)
-        if isinstance(cell, Missing):
-            row[f"{field.name}_missing"] = cell.why
-    return row

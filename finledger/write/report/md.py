@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from finledger.core.report import FIGURES, Report, Table
 from finledger.write.report import _words as words
-from finledger.write.report._cells import label, shown
 from finledger.write.report._page import SECTIONS
+from finledger.write.table_cells import label, shown
 from finledger.write.templates import Templates, markdown
 
 MOST = 40  # rows of a table

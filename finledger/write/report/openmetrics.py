@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 
 from finledger.core.report import FIGURES, Field, Report, Table
-from finledger.write.report._cells import exact
+from finledger.write.table_cells import exact
 from finledger.write.templates import Templates
 
 LEFT_OUT = frozenset({"lines", "sources", "notices", "months", "checks", "actions", "reviews"})

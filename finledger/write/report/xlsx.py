@@ -15,8 +15,8 @@ from finledger.core.money import Money, minor_digits
 from finledger.core.report import FIGURES, Cell, Field, Report, Table
 from finledger.write import text
 from finledger.write.invoice.xlsx import is_number
-from finledger.write.report._cells import exact, label, number, shown
 from finledger.write.report._words import sentence, standing
+from finledger.write.table_cells import exact, label, number, shown
 from finledger.write.templates import Templates
 
 _LONGEST_TEXT, _LONGEST_SHEET, _MOST_ROWS = 32_767, 31, 1_048_570
