@@ -5,9 +5,13 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
+WHOLE := $(VENV)/.whole
 CODE := finledger tests tools bench samples
 COGGED := README.md docs/cli.md docs/errors.md docs/formats.md
 COG := $(BIN)/cog -I . --markers="<<cog cog>> <<end>>"
+
+COMPILE := $(BIN)/uv pip compile pyproject.toml --quiet --universal --python-version 3.11 --generate-hashes \
+    --no-emit-index-url --no-annotate --no-header
 
 .PHONY: demo test lint docs golden bench lock clean
 
@@ -15,7 +19,7 @@ demo: $(READY)
 	$(BIN)/finledger demo out/demo
 
 # Style, types and documents are checked and the tests are run, all of them, before it says yes or no.
-test: $(READY)
+test: $(WHOLE)
 	@status=0; \
 	$(MAKE) --no-print-directory lint || status=1; \
 	$(BIN)/python -m pytest || status=1; \
@@ -35,14 +39,14 @@ golden: $(READY)
 	FINLEDGER_GOLDEN=write $(BIN)/python -m pytest -q --update-goldens
 
 # The table beside DuckDB, Polars and pandas: BENCH_ROWS=20000000 for a large month. Others by name: python -m bench.readers
-bench: $(READY)
+bench: $(WHOLE)
 	@$(BIN)/python -m compileall -q finledger
 	@$(BIN)/python -m bench $(BENCH)
 
 # After a change of the dependencies: names, versions and hashes only, so that any index will do.
 lock: $(READY)
-	$(BIN)/uv pip compile pyproject.toml --quiet --universal --python-version 3.11 --all-extras --generate-hashes \
-	    --no-emit-index-url --no-annotate --no-header --output-file requirements.lock
+	$(COMPILE) --extra dev --output-file requirements.lock
+	$(COMPILE) --extra dev --extra bench --extra spark --constraints requirements.lock --output-file requirements-all.lock
 
 clean:
 	rm -rf $(VENV) out dist .ruff_cache .mypy_cache .pytest_cache .hypothesis
@@ -50,6 +54,11 @@ clean:
 $(READY): requirements.lock pyproject.toml | $(BIN)/python
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
+	@touch $@
+
+# What only the tests and the measurements need beside: Spark, Polars.
+$(WHOLE): requirements-all.lock $(READY)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements-all.lock
 	@touch $@
 
 $(BIN)/python:
