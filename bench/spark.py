@@ -19,7 +19,7 @@ from pathlib import Path
 from bench._process import timed
 from bench.allocate import JULY, SHAPES, make_books
 
-ROUNDS = 1
+ROUNDS = 3
 
 
 def main() -> None:

@@ -253,16 +253,22 @@ def test_duckdb__too_many_groups_names_the_column(tmp_path: Path) -> None:
     assert problem.code == "too-many-groups" and "'model'" in problem.message
 
 
-def test_engine__a_label_that_one_part_lacks_is_empty_there(tmp_path: Path) -> None:
-    """A column that holds one value in the parts that have it is not of one value in all rows."""
+def tags_where_a_part_lacks_them(engine: str, folder: Path) -> list[tuple[str, int | Decimal]]:
+    """The calls by tag, of one row in a part that has tags and the same row in one that has not."""
     usage = [{"ts": datetime(2026, 7, 1), "requests": 1, "tag": '["eval"]', "is_aggregate": False}]
-    with_tag = store_part(tmp_path / "a.parquet", usage)
-    without = tmp_path / "b.parquet"
+    with_tag = store_part(folder / "a.parquet", usage)
+    without = folder / "b.parquet"
     with duckdb.connect() as connection:
         connection.execute(f"COPY (SELECT * EXCLUDE (tag) FROM read_parquet('{with_tag}')) TO '{without}' (FORMAT parquet)")
     query = UsageQuery("USD", intervals(Month(2026, 7), "UTC", []), ("tag",))
-    groups = engines.engine("duckdb").group([with_tag, without], query).rows
-    assert sorted((group.labels["tag"], group.sums["calls"]) for group in groups) == [("", 1), ('["eval"]', 1)]
+    groups = engines.engine(engine).group([with_tag, without], query).rows
+    return sorted((group.labels["tag"], group.sums["calls"]) for group in groups)
+
+
+def test_engine__a_label_that_one_part_lacks_is_empty_there(tmp_path: Path) -> None:
+    """A column that holds one value in the parts that have it is not of one value in all rows."""
+    for engine in ALL:
+        assert tags_where_a_part_lacks_them(engine, tmp_path) == [("", 1), ('["eval"]', 1)]
 
 
 def test_settings__name_every_engine() -> None:

@@ -33,7 +33,7 @@ from finledger.write.figures import charges_csv
 from tests.examples import script
 from tests.examples.test_examples import CLOSED, EXAMPLES
 from tests.support import ROOT, SHARED, copy_books, finledger, needs_shared
-from tests.test_contracts import canonical, queries, rows, store_part
+from tests.test_contracts import canonical, queries, rows, store_part, tags_where_a_part_lacks_them
 from tools.spark_cluster import cluster
 
 pytestmark = [
@@ -104,6 +104,10 @@ def test_texts_are_themselves(tmp_path: Path) -> None:
         narrow = UsageQuery("USD", JULY.intervals, only=(("team", (name, "other")),))
         for query in (JULY, narrow):
             assert [group.keys["team"] for group in engines.engine("spark").group([part], query).rows] == [name]
+
+
+def test_a_label_that_one_part_lacks_is_empty_there(tmp_path: Path) -> None:
+    assert tags_where_a_part_lacks_them("spark", tmp_path) == [("", 1), ('["eval"]', 1)]
 
 
 def test_too_many_groups__names_the_column(tmp_path: Path) -> None:

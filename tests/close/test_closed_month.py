@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from finledger.workbench import Workbench
+from finledger.workbench.sealed import as_of
 from finledger.workbench.verify import verify
 from tests.close.small_books import (
     AUGUST,
@@ -162,6 +163,17 @@ def test_closed__with_the_other_engine(books: Path, capsys: pytest.CaptureFixtur
         for engine in ("duckdb", "reference")
     )
     assert figures(first) == figures(other)
+
+
+def test_closed__with_the_engine_of_today(books: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """The settings that were sealed named none. Today's name a cluster that is gone: then the closed month is told so, too."""
+    edit(books / "finledger.yaml", "currency: USD", "currency: USD\nengine: reference")
+    assert Workbench(books).engine() is as_of(Workbench(books), Workbench(books).ledger.events("close")[0]).engine()
+    edit(books / "finledger.yaml", "engine: reference", 'engine: {kind: spark, master: "spark://127.0.0.1:1"}')
+    capsys.readouterr()
+    finledger("allocate", "--month", "2026-07", "--books", books, expect=4)
+    assert "[spark-unreachable]" in capsys.readouterr().err
+    finledger("allocate", "--month", "2026-07", "--engine", "duckdb", "--books", books)
 
 
 def test_closed__the_open_month_goes_by_the_books_of_today(books: Path, capsys: pytest.CaptureFixture[str]) -> None:
