@@ -8,6 +8,7 @@ Python and defines what is right; the others are held equal to it to the last di
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from importlib import import_module
 from pathlib import Path
 from pkgutil import iter_modules
@@ -88,6 +89,15 @@ def filled(parts: Sequence[Path], column: str) -> frozenset[Path]:
         return frozenset()
     with duckdb.connect() as connection:
         return _statistics.filled(connection, parts, column)
+
+
+@contextmanager
+def lost_parts_named(parts: Sequence[Path]) -> Iterator[None]:
+    """Where parts cannot be read inside: `Unavailable` with every one that is missing or not what it was."""
+    from finledger.engines import _parts
+
+    with _parts.named(parts):
+        yield
 
 
 def each_row(

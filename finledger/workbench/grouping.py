@@ -17,7 +17,7 @@ from finledger.core.grouping import merged
 from finledger.core.label import REPEATS, ROOT
 from finledger.core.model import Part, UsageGroup, UsageQuery
 from finledger.core.problem import Outcome
-from finledger.engines import Engine, filled
+from finledger.engines import Engine, filled, lost_parts_named
 
 REFERENCE = "reference"  # who asks for it wants to see the rows added up
 LEAST_ROWS = 100_000  # fewer are read again in less time than it takes to look for what was kept
@@ -39,6 +39,11 @@ class MonthGrouping:
     writes: Callable[[], bool]
 
     def group(self, asked: UsageQuery) -> Groups:
+        """The groups. `Unavailable`: the parts cannot be read, and some are missing or not what they were."""
+        with lost_parts_named(self.store.paths((*self.parts, *self.before))):
+            return self._grouped(asked)
+
+    def _grouped(self, asked: UsageQuery) -> Groups:
         rows = sum(part.rows for part in self.parts)
         if self.kept is not None and not asked.only and rows >= LEAST_ROWS:
             found = self._with_kept(self.kept, asked)

@@ -13,9 +13,9 @@ import pytest
 
 from finledger.books import kept_groups
 from finledger.core.model import UsageQuery
-from finledger.core.problem import Refused
+from finledger.core.problem import Unavailable
 from finledger.pipeline import query
-from finledger.workbench import Workbench, grouping
+from finledger.workbench import Workbench, grouping, months
 from finledger.workbench.verify import verify
 from tests.close.small_books import JULY, PRICEBOOK, close, daily, load_late, make_books, row
 from tests.support import ROOT, copy_books, finledger
@@ -28,7 +28,7 @@ BOTH = pytest.mark.parametrize("engine", ["duckdb", "reference"])
 def keeps_all(monkeypatch: pytest.MonkeyPatch) -> None:
     """Small months are kept too, and what the reference sums."""
     monkeypatch.setattr(grouping, "LEAST_ROWS", 0)
-    monkeypatch.setattr(grouping, "REFERENCE", "")
+    monkeypatch.setattr(months, "REFERENCE", "")
 
 
 @pytest.fixture(scope="module")
@@ -197,9 +197,9 @@ def test_part_that_is_gone_or_cut__is_named_although_its_groups_are_kept(books: 
     part = part_of(books, "1.csv")
     part.write_bytes(part.read_bytes()[:-7])
     for code in ("part-changed", "part-missing"):
-        with pytest.raises(Refused) as refused:
+        with pytest.raises(Unavailable) as failed:
             charges(books)
-        (problem,) = refused.value.problems
+        (problem,) = failed.value.problems
         assert (problem.code, problem.source.file) == (code, part.relative_to(books).as_posix())
         part.unlink(missing_ok=True)
 
@@ -269,5 +269,22 @@ def test_traces__are_grouped_again_when_a_root_may_have_come(tmp_path: Path, eng
     spoil(traced)
     assert charges(traced, engine) == found
     shutil.rmtree(traced / "store/grouped")
-    with pytest.raises(Refused):
+    with pytest.raises(Unavailable):
         charges(traced, engine)
+
+
+@BOTH
+def test_root__that_another_export_turns_out_to_repeat(tmp_path: Path, engine: str) -> None:
+    """A root alone is charged 1,000 calls, 12.60, and kept; then its calls come in an export of their own: 2,000, 25.20 (C2)."""
+    books = make_books(tmp_path / "traced", {})
+    header = "usage_id,ts,team,workload_type,action,model,requests,input_tokens,trace_id,span_id,parent_span_id\n"
+    spans = {
+        "agents.csv": ("r1,2026-07-10T11:59:59Z,search,inference,chat_call,gpt-large,1000,700,t1,r1,", "12.60"),
+        "tools.csv": ("c1,2026-07-10T12:00:00Z,support,inference,chat_call,gpt-large,2000,700,t1,c1,r1", "25.20"),
+    }
+    for name, (span, amount) in spans.items():
+        (books / "usage" / name).parent.mkdir(exist_ok=True)
+        (books / "usage" / name).write_text(f"{header}{span}\n")
+        finledger("load", books / "usage" / name, "--books", books, "--quiet")
+        assert totals(charges(books, engine)) == {"search": Decimal(amount)}
+        assert totals(charges(books, engine)) == {"search": Decimal(amount)}
