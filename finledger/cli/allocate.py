@@ -102,13 +102,14 @@ def _show(charges: Any, quiet: bool) -> None:
     if quiet:
         return
     from finledger.core.money import rounded_places
+    from finledger.write.text import money
 
     holding = sum(check.holds for check in charges.checks)
     share = rounded_places(charges.unallocated_share * 100, 2)
     screen.done(
         [
             ("price book", ", ".join(f"{book.name} {book.sha256[:12]}" for book in charges.books) or "none"),
-            ("unallocated", f"{charges.unallocated} {charges.currency}, {share} % of all charges"),
+            ("unallocated", f"{money(charges.unallocated)} {charges.currency}, {share} % of all charges"),
             ("buffer fund", _fund(charges.buffer)),
             *([("evaluation", _evaluation(charges.eval_share))] if charges.eval_share and charges.eval_share.share else []),
             ("checks", f"{holding} of {len(charges.checks)} laws hold"),
@@ -118,16 +119,19 @@ def _show(charges: Any, quiet: bool) -> None:
 
 def _fund(buffer: Any) -> str:
     """opening + surcharges + instalments - draws = closing, without what is nothing."""
-    parts = [f"{buffer.opening} + surcharges {buffer.contributions}"]
+    from finledger.write.text import money
+
+    parts = [f"{money(buffer.opening)} + surcharges {money(buffer.contributions)}"]
     if buffer.repaid:
-        parts.append(f"+ instalments of loans {buffer.repaid}")
+        parts.append(f"+ instalments of loans {money(buffer.repaid)}")
     if buffer.draws:
-        parts.append(f"- draws {buffer.draws}")
-    return " ".join([*parts, f"= {buffer.closing} {buffer.closing.currency}"])
+        parts.append(f"- draws {money(buffer.draws)}")
+    return " ".join([*parts, f"= {money(buffer.closing)} {buffer.closing.currency}"])
 
 
 def _evaluation(share: Any) -> str:
     from finledger.core.money import rounded_places
+    from finledger.write.text import money
 
     percent = rounded_places(share.share * 100, 1)
-    return f"{share.gross + share.subsidies} {share.gross.currency} in all, {percent} % of it borne by the platform"
+    return f"{money(share.gross + share.subsidies)} {share.gross.currency} in all, {percent} % of it borne by the platform"

@@ -122,18 +122,21 @@ def _split(found: EvalMonth) -> dict[str, str | None] | None:
 
 def _explain(found: EvalMonth, quiet: bool) -> None:
     from finledger.cli import screen
-    from finledger.write.text import share, words
+    from finledger.write.text import money, share, words
 
     split, currency = found.charges.eval_share, found.charges.currency
     rows = []
     if split is not None:
-        direct = f" and {split.subsidies} paid directly" if split.subsidies else ""
+        direct = f" and {money(split.subsidies)} paid directly" if split.subsidies else ""
         borne = f"; the platform bore {share(_share(split.share))} of it all" if split.share is not None else ""
         rows.append(
-            ("evaluation", f"{split.gross} {currency}: teams {split.teams}, platform {split.platform}{direct}{borne}")
+            (
+                "evaluation",
+                f"{money(split.gross)} {currency}: teams {money(split.teams)}, platform {money(split.platform)}{direct}{borne}",
+            )
         )
     for each in found.charges.subsidies:
-        rows.append((words(each.component), f"{each.amount:f} {currency}, paid by the platform"))
+        rows.append((words(each.component), f"{each.amount:,f} {currency}, paid by the platform"))
     prompted = _share(found.prompted_overall)
     rows.append(("prompts", "no calls" if prompted is None else f"{share(prompted)} of calls run a registered prompt"))
     over = [each.feature or "(no feature)" for each in found.use if (each.left or 0) < 0 or (each.runs_left or 0) < 0]

@@ -26,7 +26,7 @@ from rich.text import Text
 
 from finledger.core.problem import Problem
 from finledger.write.files import write
-from finledger.write.text import shown, words
+from finledger.write.text import grouped, shown, words
 
 FIRST = 10
 _EXCERPT = 160
@@ -47,18 +47,26 @@ def table(
     below: bool = False,
     verbatim: bool = False,
 ) -> None:
-    """Show rows to a person. `right_align` names the columns that hold figures. None is shown as nothing.
+    """Show rows to a person. `right_align` names the columns that hold figures: they get a comma every three digits, as on every
+    page and document. None is shown as nothing.
 
     A column's name is shown in words, without underscores, unless it is to be typed (`verbatim`). `below` another table, a
     line is left empty between the two.
     """
-    cells = [["" if cell is None else shown(str(cell)) for cell in row] for row in rows]
-    right = [column in set(right_align) for column in columns]
+    figures = set(right_align)
+    right = [column in figures for column in columns]
+    cells = [[_shown(cell, figure) for cell, figure in zip(row, right, strict=True)] for row in rows]
     headings = [column if verbatim else words(column) for column in columns]
     if sys.stdout.isatty():
         _drawn_table(title, headings, cells, right)
     else:
         _plain_table(f"\n{title}" if below else title, headings, cells, right)
+
+
+def _shown(cell: Any, figure: bool) -> str:
+    if cell is None:
+        return ""
+    return grouped(str(cell)) if figure else shown(str(cell))
 
 
 def cells(columns: Sequence[str], rows: Iterable[Mapping[str, Any]]) -> list[list[Any]]:
@@ -137,7 +145,7 @@ def done(rows: Iterable[tuple[str, Any]], *, quiet: bool = False) -> None:
     """The closing table of a command: what was done, as label and value, on standard error."""
     if quiet:
         return
-    cells = [(label, shown(str(value))) for label, value in rows]
+    cells = [(label, shown(str(value)) if isinstance(value, str) else grouped(str(value))) for label, value in rows]
     width = max((len(label) for label, _ in cells), default=0)
     console = _console(sys.stderr)
     for label, value in cells:

@@ -2,7 +2,8 @@
 
 A Pod carries its own labels; what makes Pods has a pod template somewhere below `spec`, whose labels its Pods get, and not the
 object's own. Templates are found by what they are (a mapping with `spec.containers`), so that the kinds of any operator are read: a
-RayCluster's groups, the replicas of a PyTorchJob or MPIJob, a Knative Service. A few kinds hand on their own labels instead.
+RayCluster's groups, the replicas of a PyTorchJob or MPIJob, a Knative Service. A few kinds hand on their own labels instead, and
+those of Argo and of Kubeflow's trainer make Pods without a pod template in them: their labels stand in places of their own.
 """
 
 from __future__ import annotations
@@ -33,6 +34,18 @@ _HANDED_ON: Mapping[tuple[str, str], tuple[str, ...]] = {
 _LABELLED_PARTS: Mapping[tuple[str, str], tuple[str, ...]] = {
     ("sparkoperator.k8s.io", "SparkApplication"): ("driver", "executor"),
 }
+_ARGO, _TRAINER = "argoproj.io", "trainer.kubeflow.org"
+_WORKFLOW: Mapping[str, tuple[str, ...]] = {  # where the workflow stands in the object
+    **dict.fromkeys(("Workflow", "WorkflowTemplate", "ClusterWorkflowTemplate"), ("spec",)),
+    "CronWorkflow": ("spec", "workflowSpec"),
+}
+_RUN_IN_PODS = (
+    "container",
+    "script",
+    "containerSet",
+    "resource",
+    "data",
+)  # what a template of a workflow is, where it makes one
 _NO_WORKLOADS = re.compile(r"(?:.*\.)?(?:kyverno\.io|gatekeeper\.sh|admissionregistration\.k8s\.io|apiextensions\.k8s\.io)")
 _MANIFEST = re.compile(rb'"(?:apiVersion|kind)"\s*:')
 
@@ -110,6 +123,22 @@ def _text(node: Node | None) -> str:
     return node.text[:_LONGEST_NAME] if node is not None and node.kind == "scalar" else ""
 
 
+def _below(at: str, top: Node, names: tuple[str, ...]) -> Iterator[tuple[str, Node]]:
+    """Every mapping below `top` that stands under one of the names, or in a list under it, in the order of the file."""
+    waiting, seen = [(at, top, "")], {id(top)}
+    while waiting:
+        at, node, name = waiting.pop()
+        if node.kind == "mapping" and name in names:
+            yield at, node
+        below = []
+        for step, child in node.children():
+            if child.kind != "scalar" and id(child) not in seen:
+                seen.add(id(child))
+                in_list = step.startswith("[")
+                below.append((at + step if in_list else f"{at}.{step}", child, name if in_list else step))
+        waiting += reversed(below)
+
+
 class _Reader:
     """The workloads of one object."""
 
@@ -130,6 +159,10 @@ class _Reader:
             template = self.node.get(*path)
             anchor = template if template is not None else self.node.entry("spec") or self.node
             return [self.workload(".".join(path), anchor, [anchor.get("metadata", "labels")])]
+        if self.group == _ARGO and self.kind in _WORKFLOW:
+            return list(self.argo_templates(_WORKFLOW[self.kind]))
+        if self.group == _TRAINER and self.kind == "TrainJob":
+            return list(self.train_patches())
         own = self.node.get("metadata", "labels")
         for name in filter(self.has, _HANDED_ON.get((self.group, self.kind), ())):
             found.append(
@@ -141,6 +174,33 @@ class _Reader:
         if not found:
             found = [self.workload(at, node, [node.get("metadata", "labels")]) for at, node in self.templates()]
         return found
+
+    def argo_templates(self, path: tuple[str, ...]) -> Iterator[Workload]:
+        """A workload for each template that is run in a Pod, inline ones too: it has its own labels, then those that the workflow
+        gives to all. Steps and tasks make none themselves, and what another object's templates run is looked at there."""
+        workflow = self.node.get(*path)
+        if workflow is None:
+            return
+        shared = [workflow.get("templateDefaults", "metadata", "labels"), workflow.get("podMetadata", "labels")]
+        for at, node in _below(".".join(path), workflow, ("templates", "inline")):
+            if any((part := node.entry(name)) is not None and part.kind == "mapping" for name in _RUN_IN_PODS):
+                yield self.workload(at, node, [node.get("metadata", "labels"), *shared])
+
+    def train_patches(self) -> Iterator[Workload]:
+        """A workload for each job that the TrainJob labels the Pods of, by a patch of its runtime (podTemplateOverrides before 2.2).
+
+        Where it labels none, itself: a runtime is shared, so that its labels do not say whose a job is.
+        """
+        found = False
+        spec = self.node.entry("spec") or self.node
+        for at, node in _below("spec", spec, ("podTemplateOverrides", "replicatedJobs")):
+            template = node if "podTemplateOverrides" in at else node.get("template", "spec", "template")
+            if template is not None and template.get("metadata", "labels") is not None:
+                found = True
+                where = at if template is node else f"{at}.template.spec.template"
+                yield self.workload(where, template, [template.get("metadata", "labels")])
+        if not found:
+            yield self.workload("", spec, [], "spec.runtimePatches, for the Pods of each job")
 
     def has(self, part: str) -> bool:
         found = self.node.get("spec", part)

@@ -8,7 +8,7 @@ from typing import Any
 from finledger.core.agree import MEASURES, STATUSES, Agreement, Held, Quantities, Status
 from finledger.core.money import rounded_places
 from finledger.write.figures import SHARE_PLACES, plain
-from finledger.write.text import formula_safe, percent, shown
+from finledger.write.text import formula_safe, grouped, money, percent, shown
 
 COLUMNS = ("identity", "status", "charged", "ours", "theirs", "where")
 WORDS: Mapping[Status, str] = {
@@ -99,16 +99,16 @@ def agreement_markdown(agreement: Agreement, month: str, books: str, file: str, 
         "|---|---:|---:|",
     ]
     for status in STATUSES:
-        charged = "" if status == "only_theirs" else str(agreement.cost(status))
+        charged = "" if status == "only_theirs" else money(agreement.cost(status))
         lines.append(f"| {WORDS[status]} | {agreement.count(status)} | {charged} |")
-    lines.append(f"| charged besides: seats, pools, idle capacity | | {agreement.besides} |")
-    lines += [f"| **charged in all** | | **{agreement.total}** |", "", f"Agreement: {share_words(agreement)}.", ""]
+    lines.append(f"| charged besides: seats, pools, idle capacity | | {money(agreement.besides)} |")
+    lines += [f"| **charged in all** | | **{money(agreement.total)}** |", "", f"Agreement: {share_words(agreement)}.", ""]
     apart = [each for each in agreement.held if each.status != "agreed"]
     if apart:
         lines += ["| what | | charged | charged for | on the list |", "|---|---|---:|---|---|"]
         for each in apart[:LISTED]:
             row = held_row(each, agreement)
-            cells = (row["identity"], row["status"], row["charged"] or "", row["ours"], row["theirs"])
+            cells = (row["identity"], row["status"], grouped(row["charged"] or ""), row["ours"], row["theirs"])
             lines.append("| " + " | ".join(_plain(str(cell)) for cell in cells) + " |")
         if len(apart) > LISTED:
             lines.append(f"\n… and {len(apart) - LISTED} more.")

@@ -7,7 +7,7 @@ from typing import Any
 
 from finledger.core.compare import Change, Comparison
 from finledger.core.money import rounded_places
-from finledger.write.text import shown, words
+from finledger.write.text import grouped, shown, words
 
 COLUMNS = ("team", "component", "before", "after", "change", "change_percent")
 PERCENT_PLACES = 2
@@ -76,7 +76,7 @@ def _figures(change: Change) -> dict[str, str | None]:
 
 def _table(columns: Sequence[str], rows: Iterable[Sequence[str]]) -> list[str]:
     head = [f"| {' | '.join(columns)} |", f"|---|{'---:|' * (len(columns) - 1)}"]
-    return head + [f"| {' | '.join(_cell(cell) for cell in row)} |" for row in rows]
+    return head + [f"| {' | '.join(_cell(grouped(cell)) for cell in row)} |" for row in rows]
 
 
 def _cell(text: str) -> str:

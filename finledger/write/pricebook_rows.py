@@ -19,7 +19,7 @@ from finledger.core.money import rounded_places
 from finledger.core.pricebook import registry_by_basis, stack, uplift_on
 from finledger.core.usage import TOKEN_BUCKETS
 from finledger.write.comparison import amounts, comparison_json, comparison_rows, plain_amounts, signed
-from finledger.write.text import plain, shown, words
+from finledger.write.text import grouped, money, plain, shown, words
 
 COLUMNS = ("book", "kind", "item", "model", "funding", "pricing", "base", "overhead", "registry", "buffer", "price", "unit")
 REGISTRY_COLUMNS = (
@@ -308,9 +308,10 @@ def diff_markdown(
     if effect is not None:
         change = signed(str(effect.total.delta))
         lines += ["", f"### What it does to the charges of {month}", ""]
-        lines += [f"{effect.total.before} → {effect.total.after} {effect.currency}: **{change}**", ""]
+        before, after = money(effect.total.before), money(effect.total.after)
+        lines += [f"{before} → {after} {effect.currency}: **{grouped(change)}**", ""]
         columns, rows = effect_rows(effect)
-        bold = [[f"**{cell}**" if cell else "" for cell in row] if row[0] == TOTAL else row for row in rows]
+        bold = [[f"**{grouped(cell)}**" if cell else "" for cell in row] if row[0] == TOTAL else row for row in rows]
         lines += _table(columns, bold, left=1)
     lines += [line for each in notes for line in ("", each)]
     return "\n".join(lines)
@@ -318,7 +319,7 @@ def diff_markdown(
 
 def _table(columns: Sequence[str], rows: Iterable[Sequence[str]], left: int) -> list[str]:
     marks = ["---" if number < left else "---:" for number in range(len(columns))]
-    return [_table_row(columns), f"|{'|'.join(marks)}|", *(_table_row(row) for row in rows)]
+    return [_table_row(columns), f"|{'|'.join(marks)}|", *(_table_row(map(grouped, row)) for row in rows)]
 
 
 def _table_row(cells: Iterable[str]) -> str:

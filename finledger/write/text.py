@@ -6,6 +6,7 @@ copied from a document can be pasted into a spreadsheet.
 
 from __future__ import annotations
 
+import re
 import unicodedata
 from datetime import date
 from decimal import Decimal
@@ -17,6 +18,7 @@ from finledger.core.period import Month
 MONTHS = (
     "January", "February", "March", "April", "May", "June", "July", "August", "September", "October", "November", "December",
 )  # fmt: skip
+_LONG = re.compile(r"([+-]?)([1-9][0-9]{3,})(?:\.[0-9]+)?(?: |$)")
 _INVISIBLE = frozenset("\u200b\u200e\u200f\u061c\u2060\ufeff\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
 
 
@@ -34,6 +36,16 @@ def shown(text: str) -> str:
     if text.isprintable():
         return text  # neither a control character nor one that hides or reorders is printable
     return "".join(_shown_character(character) for character in text)
+
+
+def grouped(text: str) -> str:
+    """A figure, in words or with its unit, with a comma every three digits; what begins with none is left as it is.
+
+    >>> grouped("-1399.21"), grouped("12500 %"), grouped("2026-07"), grouped("n/a")
+    ('-1,399.21', '12,500 %', '2026-07', 'n/a')
+    """
+    found = _LONG.match(text)
+    return shown(text) if found is None else f"{found[1]}{int(found[2]):,}{shown(text[found.end(2) :])}"
 
 
 _FORMULA_STARTS = ("=", "+", "-", "@", "\uff1d", "\uff0b", "\uff0d", "\uff20")  # the last four: the same, full width

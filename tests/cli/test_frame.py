@@ -227,9 +227,9 @@ def test_table__piped_is_plain_and_cuts_nothing(capsys: pytest.CaptureFixture[st
     screen.table("T", ["team", "total"], [["search " * 20, "1234567890.12"], ["b", None]], right_align=["total"])
     assert capsys.readouterr().out.splitlines() == [
         "T",
-        "team" + " " * 136 + "          total",
-        "-" * 140 + "  " + "-" * 13,
-        "search " * 20 + "  1234567890.12",
+        "team" + " " * 136 + "             total",
+        "-" * 140 + "  " + "-" * 16,
+        "search " * 20 + "  1,234,567,890.12",
         "b",
     ]
 
@@ -268,22 +268,22 @@ TABLE = (
 
 
 def test_table__on_a_narrow_terminal_folds_words_and_never_figures() -> None:
-    assert "1234567890.12" in _on_a_terminal(TABLE, 40)
+    assert "1,234,567,890.12" in _on_a_terminal(TABLE, 40)
 
 
 def test_table__wider_than_the_terminal_is_shown_in_parts_that_keep_the_names() -> None:
-    """Six figures of 13 do not fit beside a name in 60 columns: three parts, each row with its name, no figure broken."""
+    """Six figures of 16 do not fit beside a name in 60 columns: three parts, each row with its name, no figure broken."""
     code = (
         "from finledger.cli import screen\n"
         "columns = ['team_name', *(f'figure_{n}' for n in range(6))]\n"
-        "rows = [['search', *(f'{n}234567890.12' for n in range(6))]]\n"
+        "rows = [['search', *(f'{n}234567890.12' for n in range(1, 7))]]\n"
         "screen.table('T', columns, rows, right_align=columns[1:])"
     )
     plain = re.sub("\x1b\\[[0-9;]*m", "", _on_a_terminal(code, 60))
     lines = [line.strip() for line in plain.splitlines() if line.strip()]
     assert all(len(line) <= 60 for line in lines)
     rows = [line.split() for line in lines if line.startswith("search")]
-    assert [figure for row in rows for figure in row[1:]] == [f"{n}234567890.12" for n in range(6)]
+    assert [figure for row in rows for figure in row[1:]] == [f"{n},234,567,890.12" for n in range(1, 7)]
     headings = [line for line in lines if line.startswith("team name")]
     assert len(rows) == len(headings) > 1 and "figure 5" in headings[-1]
 

@@ -54,6 +54,17 @@ def test_example(capsys: pytest.CaptureFixture[str], books: Path) -> None:
     assert (found["coverage"], found["exports"][0]["allocated"], found["manifests"][0]["labelled"]) == ("0.444444", 3, 1)
 
 
+def test_workflows_and_train_jobs__are_held_to_the_labels_that_reach_their_pods(
+    capsys: pytest.CaptureFixture[str], books: Path
+) -> None:
+    """Of Argo's: a template's own labels over the workflow's, an inline step without a model. Of Kubeflow's: patches alone."""
+    case = HERE.parent / "errors" / "label-missing--workflows" / "workflows.yaml"
+    found = checked(capsys, case, *DAY, expect=1)
+    (file,) = found["manifests"]
+    assert (file["objects"], file["workloads"], file["labelled"]) == (5, 6, 3)
+    assert codes(found) == [("label-missing", line) for line in (13, 47, 56)]
+
+
 def test_nothing_is_loaded(capsys: pytest.CaptureFixture[str], books: Path) -> None:
     before = {path: path.read_bytes() for path in books.rglob("*") if path.is_file() and "store" not in path.parts}
     checked(capsys, "usage/july.csv")

@@ -281,9 +281,9 @@ def test_diff__as_markdown_for_a_pull_request(books: Path, capsys: pytest.Captur
     shown = capsys.readouterr().out.splitlines()
     assert shown[0] == "## Price book 2026-Q3.v1 → 2026-Q4.v1"
     assert "| actions | chat_call price | 0.010405 | 0.011123 | +0.000718 | +6.90 |" in shown
-    assert "3121.50 → 3336.90 USD: **+215.40**" in shown
-    assert "| search | 1872.90 | 2002.14 | +129.24 | +6.90 | +108.06 | +4.96 | +15.65 | +0.57 |" in shown
-    total = ("(total)", "3121.50", "3336.90", "+215.40", "+6.90", "+180.10", "+8.28", "+26.07", "+0.95")
+    assert "3,121.50 → 3,336.90 USD: **+215.40**" in shown
+    assert "| search | 1,872.90 | 2,002.14 | +129.24 | +6.90 | +108.06 | +4.96 | +15.65 | +0.57 |" in shown
+    total = ("(total)", "3,121.50", "3,336.90", "+215.40", "+6.90", "+180.10", "+8.28", "+26.07", "+0.95")
     assert f"| {' | '.join(f'**{cell}**' for cell in total)} |" in shown
     assert "In USD: an action, 1,000,000 tokens, a GPU-hour, a unit of egress, a seat and month." in shown
     tables = [line for line in shown if line.startswith("|")]
