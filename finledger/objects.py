@@ -11,6 +11,7 @@ from __future__ import annotations
 import atexit
 import errno
 import glob
+import logging
 import shutil
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
@@ -28,6 +29,8 @@ _OPTIONS: dict[str, dict[str, Any]] = {"s3": {"max_concurrency": 1, "default_blo
 _LOCAL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EMFILE, errno.EROFS)
 _NOT_ALLOWED = ("Credential", "Auth", "Refresh", "Forbidden", "SSOToken", "Permission")
 _AWAY = ("Connect", "Timeout", "Endpoint", "HTTP", "Network", "ServiceRequest", "ClientOS", "Transport", "Disconnected")
+_TALKATIVE = ("fsspec", "s3fs", "botocore", "aiobotocore", "gcsfs", "google", "adlfs", "azure", "asyncio")
+_NOWHERE = logging.NullHandler()
 _BUGS = (TypeError, AttributeError, AssertionError, NameError, LookupError)
 
 
@@ -124,6 +127,8 @@ def opened(path: Path) -> Iterator[IO[bytes]]:
 def filesystem(url: str) -> Any:
     """fsspec's file system for a URL; `Misused` says what to install where its package is not there."""
     scheme = url.partition("://")[0]
+    for name in _TALKATIVE:  # what matters of what they log is raised, too
+        logging.getLogger(name).addHandler(_NOWHERE)
     try:
         from fsspec.core import url_to_fs
 
@@ -209,7 +214,7 @@ def _told(url: str) -> Iterator[None]:
     except (Misused, *_BUGS):
         raise
     except OSError as failed:
-        if failed.errno in _LOCAL:  # the copy on this machine
+        if failed.errno in _LOCAL or Path(str(failed.filename or "")).is_absolute():  # the copy on this machine
             raise
         raise _error(failed, url) from failed
     except Exception as failed:
