@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Container
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from finledger import objects
+from finledger.books.ledger import Ledger
+from finledger.books.transaction import Transaction
 from finledger.core.model import StagedFile
 from finledger.core.problem import Problem, SourceRef
+
+_OBJECT = "object "  # in the ledger's meta table, before the URL
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,17 +24,55 @@ class Fetched:
     stamp: tuple[int, int | str]
 
 
-def fetched(path: Path, shown: str, workspace: Path, told: Callable[[int], None]) -> Fetched | Problem:
+class SeenObjects:
+    """What objects were when they were loaded, as the ledger remembers it: URL → size, tag and SHA-256.
+
+    An object that has the tag that it had then is known without being read again.
+    """
+
+    def __init__(self, ledger: Ledger) -> None:
+        self._ledger = ledger
+        self._fresh: dict[str, str] = {}
+
+    def sha256(self, path: Path, stamp: tuple[int, int | str]) -> str | None:
+        """The content hash of an object that was not written to since it was loaded."""
+        remembered = self._ledger.meta(_OBJECT + self._url(path)) if stamp[1] else None
+        tag, _, sha256 = (remembered or "").rpartition(" ")
+        return sha256 if remembered and tag == f"{stamp[0]} {stamp[1]}" else None
+
+    def add(self, path: Path, found: Fetched) -> None:
+        """An object that was read, as it was before it was."""
+        if found.stamp[1]:
+            self._fresh[_OBJECT + self._url(path)] = f"{found.stamp[0]} {found.stamp[1]} {found.sha256}"
+
+    def remember(self, ledger: Transaction) -> None:
+        """Write down what was added."""
+        for key, value in self._fresh.items():
+            ledger.set_meta(key, value)
+
+    @staticmethod
+    def _url(path: Path) -> str:
+        return objects.url_of(path) or ""
+
+
+def fetched(
+    path: Path, shown: str, workspace: Path, told: Callable[[int], None], seen: SeenObjects, loaded: Container[str]
+) -> Fetched | Problem:
     """Hash a file; a member of an archive is unpacked into the workspace too, and an object copied there. A problem is the
-    archive's.
+    archive's. An object with the content of one of `loaded` that was `seen` before is not copied.
     """
     from finledger.read.archive import archive_of, content_hash, unpack_member
 
     stamp = _stamp(path)
     if objects.is_url(path):
+        known = seen.sha256(path, stamp)
+        if known is not None and known in loaded:
+            return Fetched(path, known, stamp)
         copy = workspace / path.name
         objects.fetch(path, copy, told)
-        return Fetched(copy, content_hash(copy), stamp)
+        found = Fetched(copy, content_hash(copy), stamp)
+        seen.add(path, found)
+        return found
     if archive_of(path) is None:
         return Fetched(path, content_hash(path, told), stamp)
     unpacked = unpack_member(path, shown, workspace, told)

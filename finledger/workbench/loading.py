@@ -19,7 +19,7 @@ from finledger.core.model import LoadedFile, Part, StagedFile
 from finledger.core.period import Month
 from finledger.core.problem import Problem, Refused, SourceRef
 from finledger.pipeline import stated_forecasts
-from finledger.workbench.export_bytes import fetched, settled, unread
+from finledger.workbench.export_bytes import SeenObjects, fetched, settled, unread
 from finledger.workbench.open_books import SETTINGS, OpenBooks
 from finledger.workbench.overlapping import against, remember
 from finledger.workbench.replacing import Replacing, left_out, record, replaced_file, replacing
@@ -84,7 +84,10 @@ class Loading(OpenBooks):
             old = replacing(self, replaces, files if named else (), stored)
             kept = old.kept(stored)
             watch = Watch(advance, len(files))
-            known, staged = self._stage(files, format, source, month, column_map, encoding, workspace, watch, old, named)
+            seen = SeenObjects(self.ledger)
+            known, staged = self._stage(
+                files, format, source, month, column_map, encoding, workspace, watch, old, named, seen
+            )
             watch.storing()
             published = self.store.publish(staged, kept, workspace, names, against(self), watch.stored)
             lost, lacking = left_out(self, old, published, kept, workspace)
@@ -93,6 +96,7 @@ class Loading(OpenBooks):
             elif published.files:
                 change.ledger.set_meta("timezone", self.organisation.timezone)
                 self._keep(change.ledger, swept, published)
+                seen.remember(change.ledger)
                 record(change.ledger, self, old, published, lacking)
                 remember(change.ledger, published, self.organisation)
                 for file, parts in published.files:
@@ -122,6 +126,7 @@ class Loading(OpenBooks):
         watch: Watch,
         old: Replacing,
         named: bool,
+        seen: SeenObjects,
     ) -> tuple[list[Loaded], list[StagedFile]]:
         """The files known by their content, and the others read into the workspace, with their problems.
 
@@ -138,7 +143,7 @@ class Loading(OpenBooks):
         for number, path in enumerate(files):
             shown, place = self.shown(path), workspace / str(number)
             steps = watch.begin(shown, size_of(path))
-            found = fetched(path, shown, place, steps.hashed)
+            found = fetched(path, shown, place, steps.hashed, seen, before)
             if isinstance(found, Problem):
                 staged.append(unread(path, shown, found))
                 continue

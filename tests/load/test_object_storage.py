@@ -112,6 +112,22 @@ def test_load__a_pattern_finds_packed_exports_and_says_what_is_none(
     assert "error[bad-archive] " in said and f"s3://{bucket.name}/2026/day=01/all.zip" in said and "_SUCCESS" in said
 
 
+def test_load__an_object_that_was_not_written_since_is_not_fetched_again(
+    books: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    row = "{},2026-07-01T09:00:00Z,search,chat_call,gpt-large,1,10,10\n"
+    with S3Server(tmp_path / "buckets", ("-vv",)) as other:
+        bucket = other.bucket("daily")
+        for name, value in other.environment.items():
+            monkeypatch.setenv(name, value)
+        for number, (day, ids, fetched) in enumerate([("01", "a", 1), ("02", "b", 1), ("02", "b", 0), ("01", "ac", 1)]):
+            (bucket / f"{day}.csv").write_text(HEADER + "".join(row.format(each) for each in ids))
+            before = other.log().count("GET OBJECT")
+            loaded = finledger_json(capsys, "load", f"s3://{bucket.name}/*.csv", "--books", books)
+            assert other.log().count("GET OBJECT") - before == fetched, f"load {number}"
+            assert loaded["accepted"] == fetched, "each time one row is new"
+
+
 def test_load__a_conflict_names_the_line_at_each_url(books: Path, bucket: Path, capsys: pytest.CaptureFixture[str]) -> None:
     row = "x,2026-07-01T09:00:00Z,search,chat_call,gpt-large,{},10,10\n"
     for name, requests in (("a", 1), ("b", 2)):
