@@ -14,7 +14,7 @@ import duckdb
 
 from finledger.core.problem import Problem, SourceRef
 from finledger.read.columns import NO_RECORD, literal, quoted
-from finledger.read.exact_json import exact_line, may_be_long
+from finledger.read.exact_json import exact_lines, may_be_long
 from finledger.read.opened import Opened, text_lines
 
 Container = Literal["csv", "jsonl", "parquet"]
@@ -209,13 +209,11 @@ def _jsonl_header(opened: Opened, shown_as: str, connection: duckdb.DuckDBPyConn
     valid, odd = all(row[2] for row in found), any(row[3] for row in found)
     is_object = "(starts_with(exact, '{') OR regexp_matches(exact, '^[ \\t\\r\\n]*[{]'))"  # a look into all of it costs more
     if any(row[1] for row in found):
-        exact, is_object = exact_line("line"), f"json_valid(exact) AND {is_object}"
+        exact = exact_lines(lines, "line <> ''")
     else:
-        exact, is_object = "line", is_object if valid else f"json_valid(exact) AND {is_object}"
-    objects = (
-        f"(SELECT line, CASE WHEN {is_object} THEN exact END AS json FROM (SELECT line, {exact} AS exact FROM {lines} "
-        "WHERE line <> ''))"
-    )
+        exact = f"SELECT line, line AS exact FROM {lines} WHERE line <> ''"
+        is_object = is_object if valid else f"json_valid(exact) AND {is_object}"
+    objects = f"(SELECT line, CASE WHEN {is_object} THEN exact END AS json FROM ({exact}))"
     if not names:
         first = next(iter(text_lines(path)), "")[:160].rstrip("\r\n")
         remedy = "write one JSON object a line (jq -c '.[]' turns an array into lines)"

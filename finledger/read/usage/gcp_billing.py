@@ -75,11 +75,16 @@ def _tokens(bucket: str) -> Column:
         cases.append(f"WHEN regexp_full_match(lower(«{unit}»), 'counts?|tokens?') THEN «{amount}»")
         cases.append(f"WHEN regexp_full_match(lower(«{unit}»), '10* ?[kmb]?( ?(counts?|tokens?))?') THEN {counted}")
     names = ("usage.amount", "usage.unit", "usage.amount_in_pricing_units", "usage.pricing_unit", _SKU, _TYPE)
-    return _row(f"CASE WHEN {_is(bucket, sku='«4»', kind='«5»')} THEN CASE {' '.join(cases)} END END", *names)
+    return _of_gemini(4, _row(f"CASE WHEN {_is(bucket, sku='«4»', kind='«5»')} THEN CASE {' '.join(cases)} END END", *names))
 
 
 def _of_sku(found: str) -> Column:
-    return _row(f"CASE WHEN {_is(*_TOKENS)} THEN {found} END", _SKU, _TYPE)
+    return _of_gemini(0, _row(f"CASE WHEN {_is(*_TOKENS)} THEN {found} END", _SKU, _TYPE))
+
+
+def _of_gemini(sku: int, column: Column) -> Column:
+    """The column only where the SKU may be one of Gemini, which few rows are: elsewhere nothing is put together for it."""
+    return Column(column.names, f"CASE WHEN contains(lower({{{sku}}}), 'gemini') THEN {column.template} END")
 
 
 def _model() -> Column:
@@ -101,12 +106,12 @@ def _labelled(key: str) -> Column:
 def _tags(texts: Texts) -> str:
     """SQL of the labels of the resource, the system and the project, the organisation's tags, and the invoice's month, as a list."""
     keys, values = (f"CAST(json_extract_string(t, '$[*].{name}') AS VARCHAR[])" for name in ("key", "value"))
-    pairs = f"list_transform(list_zip({keys}, {values}), lambda each: each[1] || '=' || coalesce(each[2], ''))"
+    pairs = "list_transform(list_zip(p.keys, p.values), lambda each: each[1] || '=' || coalesce(each[2], ''))"
     # what is no list of keys and values stays as it is written
-    are_pairs = f"json_type(t) = 'ARRAY' AND len({keys}) = json_array_length(t) AND len({values}) = json_array_length(t)"
-    listed = (
-        f"CASE WHEN t IS NULL OR t = '[]' THEN [] WHEN NOT json_valid(t) THEN [t] WHEN {are_pairs} THEN {pairs} ELSE [t] END"
-    )
+    are_pairs = "json_type(t) = 'ARRAY' AND len(p.keys) = json_array_length(t) AND len(p.values) = json_array_length(t)"
+    both = f"[struct_pack(keys := {keys}, values := {values})]"
+    once = f"list_transform({both}, lambda p: CASE WHEN {are_pairs} THEN {pairs} ELSE [t] END)[1]"
+    listed = f"CASE WHEN t IS NULL OR t = '[]' THEN [] WHEN NOT json_valid(t) THEN [t] ELSE {once} END"
     found = ", ".join(texts.of(name) for name in ("labels", "system_labels", "project.labels", "tags"))
     month = f"[['invoice.month=' || {texts.of('invoice.month')}]]"
     every = f"flatten(list_transform([{found}], lambda t: {listed}) || {month})"

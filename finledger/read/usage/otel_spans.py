@@ -13,6 +13,7 @@ import base64
 import binascii
 import json
 from collections.abc import Iterator, Mapping
+from functools import lru_cache
 from typing import Any
 
 from finledger.read.documents import Places
@@ -75,6 +76,7 @@ _OF_SPAN = {
     "startTimeUnixNano": ("startTimeUnixNano", "start_time_unix_nano"),
     "start_time": ("start_time", "startTime", "timestamp"),
 }
+_SCALARS = ("stringValue", "intValue", "doubleValue", "boolValue")
 _HEX = frozenset("0123456789abcdef")
 _KEPT = frozenset(
     fold(each.removeprefix("resource."))
@@ -87,7 +89,7 @@ _KEPT = frozenset(
 def _flat(record: dict[str, Any]) -> Iterator[dict[str, Any]]:
     """A span with its own and its resource's attributes beside each other; a record that is no span is left empty."""
     context = record.get("context")
-    held = {**context, **record} if isinstance(context, Mapping) else record
+    held = {**context, **record} if isinstance(context, dict) else record
     trace, span, parent = (
         _id(next((held[name] for name in names if held.get(name)), None), size)
         for names, size in (
@@ -95,10 +97,10 @@ def _flat(record: dict[str, Any]) -> Iterator[dict[str, Any]]:
         )
     )  # fmt: skip
     listed = record.get("attributes")
-    if listed is not None and not isinstance(listed, Mapping) and not _is_pairs(listed):
+    if listed is not None and not isinstance(listed, dict) and not _is_pairs(listed):
         yield {}  # what the span counted cannot be read
         return
-    dotted = {name: value for name, value in record.items() if fold(name) in _KEPT}
+    dotted = {name: value for name, value in record.items() if _is_kept(name)}
     if not (trace or span) or not ("attributes" in record or dotted or "startTimeUnixNano" in record):
         yield {}
         return
@@ -107,36 +109,55 @@ def _flat(record: dict[str, Any]) -> Iterator[dict[str, Any]]:
         flat[name] = next((held[each] for each in names if held.get(each) is not None), None)
     for outer in ("resourceSpans.resource", "batches.resource", "resource"):
         resource = record.get(outer)
-        found = _attributes(resource.get("attributes", resource)) if isinstance(resource, Mapping) else {}
-        flat |= {f"resource.{name}": value for name, value in found.items()}
+        if isinstance(resource, dict):
+            flat |= _of_resource(resource)
     flat |= dotted | _attributes(listed)
     flat["status"] = _status(record, flat)
     yield flat
 
 
+@lru_cache(1 << 14)
+def _is_kept(name: str) -> bool:
+    return fold(name) in _KEPT
+
+
+_last: tuple[dict[str, Any], dict[str, Any]] = ({}, {})
+
+
+def _of_resource(resource: dict[str, Any]) -> dict[str, Any]:
+    """A resource's attributes; the spans of a batch share theirs, so that the last ones are kept."""
+    global _last
+    if _last[0] is not resource:
+        found = _attributes(resource.get("attributes", resource))
+        _last = (resource, {f"resource.{name}": value for name, value in found.items()})
+    return _last[1]
+
+
 def _attributes(listed: Any) -> dict[str, Any]:
     """Of a list of {key, value}, or a mapping, those that a column is made of."""
-    if isinstance(listed, Mapping):
-        pairs = list(listed.items())
-    elif isinstance(listed, list):
-        pairs = [(each.get("key"), each.get("value")) for each in listed if isinstance(each, Mapping)]
-        return {name: _value(value) for name, value in pairs if isinstance(name, str) and fold(name) in _KEPT}
-    else:
-        return {}
-    return {name: value for name, value in pairs if isinstance(name, str) and fold(name) in _KEPT}
+    if isinstance(listed, dict):
+        return {name: value for name, value in listed.items() if _is_kept(name)}
+    found = {}
+    for each in listed if isinstance(listed, list) else ():
+        if isinstance(each, dict):
+            name = each.get("key")
+            if isinstance(name, str) and _is_kept(name):
+                found[name] = _value(each.get("value"))
+    return found
 
 
 def _is_pairs(listed: Any) -> bool:
-    return isinstance(listed, list) and all(isinstance(each, Mapping) and "key" in each for each in listed)
+    return isinstance(listed, list) and all(isinstance(each, dict) and "key" in each for each in listed)
 
 
 def _value(wrapped: Any) -> Any:
     """What an attribute holds; of a kind that is no scalar, the JSON of it, which no number passes for."""
-    if not isinstance(wrapped, Mapping) or not wrapped:
-        return None if isinstance(wrapped, Mapping) else wrapped
-    kinds = ("stringValue", "intValue", "doubleValue", "boolValue")
-    found = next((kind for kind in kinds if kind in wrapped), None)
-    return json.dumps(wrapped, default=str) if found is None else wrapped[found]
+    if not isinstance(wrapped, dict) or not wrapped:
+        return None if isinstance(wrapped, dict) else wrapped
+    for kind in _SCALARS:
+        if kind in wrapped:
+            return wrapped[kind]
+    return json.dumps(wrapped, default=str)
 
 
 def _id(text: Any, size: int) -> str | None:
@@ -156,7 +177,7 @@ def _status(record: Mapping[str, Any], flat: Mapping[str, Any]) -> str | None:
     status = record.get("status")
     code = (
         next((status[name] for name in ("code", "status_code") if name in status), "")
-        if isinstance(status, Mapping)
+        if isinstance(status, dict)
         else status
     )
     word = str(code or "").upper().removeprefix("STATUS_CODE_")

@@ -11,8 +11,9 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from email.utils import parsedate_to_datetime
+from functools import lru_cache
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
@@ -42,23 +43,23 @@ _HEADER = "x-amzn-bedrock-{}-token-count"
 
 def _flat(record: dict[str, Json]) -> Iterator[dict[str, Json]]:
     """One row of an answer: who answered what, when, and its counts, the input with what was read from and written to a cache."""
-    bodies = [body for body in _bodies(record) if isinstance(body, Mapping)]
+    bodies = [body for body in _bodies(record) if isinstance(body, dict)]
     usage: dict[str, Json] = {}
     for body in reversed(bodies):
         usage |= _usage(body)
     usage = usage or _headers(record)
 
     def first(*names: str) -> Json:
-        return next((body[name] for name in names for body in bodies if body.get(name) not in (None, "")), None)
+        for name in names:
+            for body in bodies:
+                found = body.get(name)
+                if found is not None and found != "":
+                    return found
+        return None
 
-    uri = str(first("uri", "url", "request_url") or "")
-    where = urlsplit(uri)
-    host = where.hostname or ""
+    host, path, known, named = _address(str(first("uri", "url", "request_url") or ""))
     bedrock = host.startswith("bedrock-runtime.")
-    known = next((name for end, name in _HOSTS.items() if host.endswith(end)), "bedrock" if bedrock else None)
     family = next((name for name in _FAMILIES if name in usage), "")
-    in_uri = re.search(r"/models?/([^/:?]+)", where.path)
-    named = unquote(in_uri[1]) if in_uri else None
     model = first("response_model", "model", "modelVersion", "request_model")
     flat = {
         "id": first("response_id", "responseId") or _own_id(bodies) or first("request_id", "requestId") or _hash(record),
@@ -68,7 +69,7 @@ def _flat(record: dict[str, Json]) -> Iterator[dict[str, Json]]:
         "request_id": first("request_id", "requestId"),
         "service_tier": first("service_tier") or usage.get("service_tier"),
         "organization": first("openai_organization", "organization"),
-        "call_type": _call(where.path),
+        "call_type": _call(path),
         "region": host.split(".")[1] if bedrock else None,
         "status": _status(first("status_code"), first("error")),
         **{name: first(name) for name in ("team", "project", "api_key", "user")},
@@ -83,15 +84,36 @@ def _flat(record: dict[str, Json]) -> Iterator[dict[str, Json]]:
     yield flat
 
 
+@lru_cache(1 << 10)
+def _address(uri: str) -> tuple[str, str, str | None, str | None]:
+    """The host and the path of what was called, and the provider and the model that they name: of few addresses come many answers."""
+    where = urlsplit(uri)
+    host = where.hostname or ""
+    bedrock = "bedrock" if host.startswith("bedrock-runtime.") else None
+    known = next((name for end, name in _HOSTS.items() if host.endswith(end)), bedrock)
+    in_uri = re.search(r"/models?/([^/:?]+)", where.path)
+    return host, where.path, known, unquote(in_uri[1]) if in_uri else None
+
+
+@lru_cache(1 << 10)
+def _call(path: str) -> str | None:
+    """What was called: the end of the address, without ids."""
+    parts = [part for part in path.split("/") if part and not re.match(r"(run|thread|resp|msg)_", part)]
+    if not parts:
+        return None
+    last = parts[-1].rpartition(":")[2]
+    return f"chat/{last}" if parts[-2:-1] == ["chat"] else last
+
+
 def _bodies(record: Mapping[str, Json]) -> Iterator[Json]:
     yield record
     for name in ("response", "body"):
         inner = record.get(name)
         yield inner
-        yield inner.get("body") if isinstance(inner, Mapping) else None
+        yield inner.get("body") if isinstance(inner, dict) else None
 
 
-def _own_id(bodies: list[Mapping[str, Json]]) -> Json:
+def _own_id(bodies: Sequence[Mapping[str, Json]]) -> Json:
     """The innermost id: that of the answer, not that of the log's line."""
     return next((body["id"] for body in reversed(bodies) if body.get("id")), None)
 
@@ -101,29 +123,31 @@ def _usage(body: Mapping[str, Json]) -> dict[str, Json]:
     found: dict[str, Json] = {}
     for name in _HOLDING:
         held = body.get(name)
+        if held is None:
+            continue
         for block in held if isinstance(held, list) else [held]:
-            if isinstance(block, Mapping):
+            if isinstance(block, dict):
                 inner = _usage(block)
                 counted = {key: value for key, value in block.items() if value is not None and key not in _HOLDING}
                 found |= inner or (counted if any(key in counted for key in (*_FAMILIES, "output_tokens")) else {})
-    if not found and isinstance(body.get("billed_units"), Mapping):
+    if not found and isinstance(body.get("billed_units"), dict):
         found = {"billed_units": body["billed_units"]}
     return found
 
 
-def _unreadable(bodies: list[Mapping[str, Json]]) -> str | None:
+def _unreadable(bodies: Sequence[Mapping[str, Json]]) -> str | None:
     """What stands in a usage's place, or among the blocks of an answer, and is no block."""
     for value in (body.get(name) for body in bodies for name in ("usage", "usageMetadata")):
         for block in value if isinstance(value, list) else [value]:
-            inner = block.get("usage") if isinstance(block, Mapping) and "usage" in block else block
-            if inner is not None and not isinstance(inner, Mapping):
+            inner = block.get("usage") if isinstance(block, dict) and "usage" in block else block
+            if inner is not None and not isinstance(inner, dict):
                 return f"{str(inner)[:100]} (no usage block)"
     return None
 
 
 def _unread(block: Json) -> str | None:
     blocks = block if isinstance(block, list) else [block]
-    held = any(isinstance(each, Mapping) and any(value is not None for value in each.values()) for each in blocks)
+    held = any(isinstance(each, dict) and any(value is not None for value in each.values()) for each in blocks)
     return json.dumps(block, default=str)[:100] if held else None
 
 
@@ -131,7 +155,7 @@ def _headers(record: Mapping[str, Json]) -> dict[str, Json]:
     """What Bedrock says in an answer's headers."""
     for name in ("amzn", "headers", "response_headers"):
         headers = record.get(name)
-        if isinstance(headers, Mapping) and _HEADER.format("input") in headers:
+        if isinstance(headers, dict) and _HEADER.format("input") in headers:
             parts = {"inputTokenCount": "input", "outputTokenCount": "output"}
             parts |= {"cacheReadInputTokenCount": "cache-read-input", "cacheWriteInputTokenCount": "cache-write-input"}
             return {key: headers.get(_HEADER.format(part)) for key, part in parts.items()}
@@ -143,7 +167,7 @@ def _counts(family: str, usage: Mapping[str, Json]) -> dict[str, Json]:
         for path in paths:
             value: Json = usage
             for name in path.split("."):
-                if isinstance(value, Mapping | None):
+                if value is None or isinstance(value, dict):
                     value = value.get(name) if value is not None else None
                 else:
                     value = f"{value} without {name}"  # refused: where the details should be is something else
@@ -205,15 +229,6 @@ def _time(value: Json) -> Json:
         except ValueError:
             return value
     return value
-
-
-def _call(path: str) -> str | None:
-    """What was called: the end of the address, without ids."""
-    parts = [part for part in path.split("/") if part and not re.match(r"(run|thread|resp|msg)_", part)]
-    if not parts:
-        return None
-    last = parts[-1].rpartition(":")[2]
-    return f"chat/{last}" if parts[-2:-1] == ["chat"] else last
 
 
 def _status(code: Json, error: Json) -> str | None:
