@@ -155,7 +155,7 @@ def _columns(groups: Sequence[UsageGroup], asked: UsageQuery) -> list[list[Any]]
         [group.interval for group in groups],
         *_texts([group.keys[name] for group in groups] for name in GROUP_KEYS),
         *_texts([group.labels[name] for group in groups] for name in asked.labels),
-        *([_figure(group.sums[name]) for group in groups] for name in SUMS),
+        *(_figures([group.sums[name] for group in groups]) for name in SUMS),
     ]
 
 
@@ -167,14 +167,17 @@ def _texts(columns: Iterable[list[str]]) -> Iterator[list[Any]]:
         yield [values, [at[value] for value in column]]
 
 
-def _figure(quantity: int | Decimal) -> int | str:
-    return quantity if isinstance(quantity, int) else str(quantity)
+def _figures(column: list[int | Decimal]) -> list[Any]:
+    """Integers as they are, decimals as text."""
+    if set(map(type, column)) == {int}:
+        return column
+    return [quantity if type(quantity) is int else str(quantity) for quantity in column]
 
 
 def _groups(columns: list[Any], asked: UsageQuery) -> Iterator[UsageGroup]:
     intervals, *rest = columns
     texts = [[values[position] for position in at] for values, at in rest[: len(GROUP_KEYS) + len(asked.labels)]]
-    figures = [[each if isinstance(each, int) else Decimal(each) for each in column] for column in rest[len(texts) :]]
+    figures = [[each if type(each) is int else Decimal(each) for each in column] for column in rest[len(texts) :]]
     every = zip(
         intervals,
         zip(*texts[: len(GROUP_KEYS)], strict=True),

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from decimal import Decimal, localcontext
+from itertools import chain
+from operator import itemgetter
 
 from finledger.core.model import UsageGroup
 from finledger.core.money import EXACT
@@ -18,17 +20,17 @@ def merged(*piles: Iterable[UsageGroup]) -> tuple[UsageGroup, ...]:
     """The groups of all piles, each once: those with the same interval, keys and labels are one, with the sums of all."""
     found: dict[tuple[object, ...], UsageGroup] = {}
     added: dict[tuple[object, ...], dict[str, int | Decimal]] = {}
+    names = itemgetter(*GROUP_KEYS)
+    labels: list[str] = []  # the same of every group
     with localcontext(EXACT):
-        for group in (group for pile in piles for group in pile):
-            keys, labels = group.keys, group.labels
-            key = (group.interval, *[keys[name] for name in GROUP_KEYS], *[labels[name] for name in sorted(labels)])
+        for group in chain(*piles):
+            labels = labels or sorted(group.labels)
+            key = (group.interval, names(group.keys), *map(group.labels.__getitem__, labels))
             known = found.setdefault(key, group)
-            if known is group:
-                continue
-            sums = added.setdefault(key, dict(known.sums))
-            for name, quantity in group.sums.items():
-                sums[name] += quantity
-    together = {
-        key: UsageGroup(found[key].interval, found[key].keys, found[key].labels, sums) for key, sums in added.items()
-    }
-    return tuple({**found, **together}.values())
+            if known is not group:
+                sums = added.get(key, known.sums)
+                added[key] = {name: sums[name] + quantity for name, quantity in group.sums.items()}
+    for each, sums in added.items():
+        known = found[each]
+        found[each] = UsageGroup(known.interval, known.keys, known.labels, sums)
+    return tuple(found.values())
