@@ -69,14 +69,14 @@ queries = st.builds(
 )
 
 
-def store_part(path: Path, usage: list[dict[str, Any]]) -> Path:
-    """A Parquet part as the store has them, with the given rows."""
+def store_part(path: Path, usage: list[dict[str, Any]], export: str = "", first: int = 1) -> Path:
+    """A Parquet part as the store has them, with the given rows. `export`: the hash of its own, else its name."""
     with duckdb.connect() as connection:
         columns = [f'"{c.name}" {STORED_AS[c.kind]}' for c in NATIVE] + [f'"{name}" VARCHAR' for name in LABELS]
         own = "is_aggregate BOOLEAN, file_sha256 VARCHAR, record BIGINT"
         connection.execute(f"CREATE TABLE part ({', '.join(columns)}, {own})")
-        for record, row in enumerate(usage, 1):
-            row = {**row, "file_sha256": path.stem, "record": record}
+        for record, row in enumerate(usage, first):
+            row = {**row, "file_sha256": export or path.stem, "record": record}
             names = ", ".join(f'"{name}"' for name in row)
             connection.execute(f"INSERT INTO part ({names}) VALUES ({', '.join('?' * len(row))})", list(row.values()))
         connection.execute(f"COPY part TO '{path}' (FORMAT parquet)")
@@ -183,15 +183,22 @@ spans = st.lists(
 
 @pytest.mark.parametrize("engine", OTHERS)
 @settings(max_examples=80, deadline=None, suppress_health_check=list(HealthCheck))
-@given(one=spans, other=spans, reconciled=st.sampled_from([(), ("console",)]))
+@given(one=spans, other=spans, before=spans, reconciled=st.sampled_from([(), ("console",)]))
 def test_engine__finds_the_spans_that_repeat_another_export_as_the_reference_does(
-    engine: str, one: list[dict[str, Any]], other: list[dict[str, Any]], reconciled: tuple[str, ...], tmp_path: Path
+    engine: str,
+    one: list[dict[str, Any]],
+    other: list[dict[str, Any]],
+    before: list[dict[str, Any]],
+    reconciled: tuple[str, ...],
+    tmp_path: Path,
 ) -> None:
+    """One export has a part in the month before, too: what lies there is of the same export."""
     labels = (REPEATS, *root_labels(()))
     query = UsageQuery("USD", intervals(Month(2026, 7), "UTC", []), labels, reconciled=reconciled)
     parts = [store_part(tmp_path / "a.parquet", one), store_part(tmp_path / "b.parquet", other)]
-    want = canonical("reference", parts, query)
-    assert canonical(engine, parts, query) == want == canonical(engine, parts[::-1], query)
+    elsewhere = [store_part(tmp_path / "c.parquet", before, export="a", first=len(one) + 1)]
+    want = canonical("reference", parts, query, elsewhere)
+    assert canonical(engine, parts, query, elsewhere) == want == canonical(engine, parts[::-1], query, elsewhere)
     assert sum(sums["rows"] for sums in want.values()) == sum(not row["is_aggregate"] for row in [*one, *other])
 
 

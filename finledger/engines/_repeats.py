@@ -9,16 +9,18 @@ usage is grouped, like roots: the order of loading is nothing, and an export tha
 A span repeats others where it holds what its direct children hold together, or a root what all leaves of its trace do, and any
 of these lies in another export. What sources to reconcile say counts for nothing: nobody is charged for it.
 
-    crossing    the traces that lie in more than one export: hardly any where each export is whole
-    spans       their rows
-    repeats     the rows among them that repeat others, by export and record
+    crossing    the traces that lie in more than one export, numbered: hardly any where each export is whole
+    spans       their rows, with the number of the export
+    below       what the children of each span hold together
+    repeated    the rows among them that repeat others, by export and record
 
-Each SELECT is one portable text; an engine keeps them as tables.
+Numbers instead of texts keep all of them narrow (docs/decisions/0013). Each SELECT is one portable text; an engine keeps them as
+tables.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from tempfile import TemporaryDirectory
 
@@ -30,53 +32,76 @@ from finledger.core.usage import TOKEN_BUCKETS
 
 REPEATED = "yes"
 _SPILL = "finledger-spill-"
-_SUMS = ", ".join(f"sum({bucket}) AS {bucket}" for bucket in TOKEN_BUCKETS)
-_ELSEWHERE = "(found.least <> held.file_sha256 OR found.most <> held.file_sha256)"
+ADDED = "TRY_CAST(sum({0}) AS BIGINT)"  # what is beyond a count repeats nothing
+_EXPORTS = "min(export) AS least, max(export) AS most"
+_ELSEWHERE = "(found.least <> held.export OR found.most <> held.export)"
 _SAME = " AND ".join(f"held.{bucket} = found.{bucket}" for bucket in TOKEN_BUCKETS)
-_ANY = " + ".join(TOKEN_BUCKETS)
+_HOLDS = f"NOT is_aggregate AND span_id <> '' AND ({' OR '.join(f'{bucket} > 0' for bucket in TOKEN_BUCKETS)})"
 
 
-def crossing_sql(spans: str) -> str:
-    """`spans`: the rows of traces, each with its `export`."""
-    return f"SELECT trace_id FROM ({spans}) spans GROUP BY trace_id HAVING min(export) <> max(export)"
-
-
-def numbered(exports: Sequence[str]) -> str:
-    """The rows of traces in each of the exports. Their numbers tell them apart in a third of the time of their hashes."""
-    return " UNION ALL ".join(
+def crossing_sql(exports: Sequence[str]) -> str:
+    """`exports`: the rows of each, to be read FROM; one is known by its position."""
+    rows = " UNION ALL ".join(
         f"SELECT trace_id, {number} AS export FROM {rows} WHERE trace_id <> ''" for number, rows in enumerate(exports)
     )
+    several = f"SELECT trace_id FROM ({rows}) spans GROUP BY trace_id HAVING min(export) <> max(export)"
+    return f"SELECT trace_id, CAST(row_number() OVER () AS INTEGER) AS trace FROM ({several}) several"
 
 
-def spans_sql(table: str, reconciled: Sequence[str], crossing: str = "crossing") -> str:
+def spans_sql(exports: Sequence[str], reconciled: Sequence[str]) -> str:
     tokens = ", ".join(f"coalesce({bucket}, 0) AS {bucket}" for bucket in TOKEN_BUCKETS)
     left_out = ", ".join("'" + source.replace("'", "''") + "'" for source in reconciled)
-    charged = f" AND coalesce(stored.source, '') NOT IN ({left_out})" if left_out else ""
-    return (
-        "SELECT file_sha256, record, is_aggregate, stored.trace_id AS trace_id, coalesce(span_id, '') AS span_id, "
-        f"coalesce(parent_span_id, '') AS parent, {tokens} FROM {table} stored "
-        f"JOIN {crossing} crossing ON crossing.trace_id = stored.trace_id WHERE stored.trace_id <> ''{charged}"
+    charged = f" WHERE coalesce(stored.source, '') NOT IN ({left_out})" if left_out else ""
+    return " UNION ALL ".join(
+        f"SELECT {number} AS export, record, is_aggregate, trace, coalesce(span_id, '') AS span_id, "
+        f"coalesce(parent_span_id, '') AS parent, {tokens} FROM {rows} stored "
+        f"JOIN crossing ON crossing.trace_id = stored.trace_id{charged}"
+        for number, rows in enumerate(exports)
     )
 
 
-def repeats_sql(spans: str = "spans") -> str:
-    """The rows that repeat what their children hold, and roots that repeat what the leaves of their traces hold."""
-    files = "min(file_sha256) AS least, max(file_sha256) AS most"
-    held = f"(SELECT * FROM {spans} WHERE NOT is_aggregate AND span_id <> '' AND {_ANY} > 0) held"
-    below = f"SELECT trace_id, parent, {_SUMS}, {files} FROM {spans} WHERE parent <> '' AND parent <> span_id GROUP BY 1, 2"
-    named = f"(SELECT DISTINCT trace_id, parent FROM {spans} WHERE parent <> '' AND parent <> span_id) named"
+def below_sql(added: str = ADDED) -> str:
+    """`added`: how a quantity is added up, NULL where that is beyond a count."""
+    sums = ", ".join(f"{added.format(bucket)} AS {bucket}" for bucket in TOKEN_BUCKETS)
+    return f"SELECT trace, parent, {sums}, {_EXPORTS} FROM spans WHERE parent <> '' AND parent <> span_id GROUP BY 1, 2"
+
+
+def repeated_sql() -> str:
+    """Spans that hold what their children hold, whoever they are."""
+    return (
+        f"SELECT held.export AS export, held.record AS record FROM (SELECT * FROM spans WHERE {_HOLDS}) held "
+        f"JOIN below found ON found.trace = held.trace AND found.parent = held.span_id WHERE {_SAME} AND {_ELSEWHERE}"
+    )
+
+
+def other_roots_sql() -> str:
+    """The other roots that hold anything: these may hold what the leaves do, with spans that hold nothing between."""
+    return (
+        f"SELECT held.* FROM (SELECT * FROM spans WHERE parent = '' AND {_HOLDS}) held LEFT JOIN repeated found "
+        "ON found.export = held.export AND found.record = held.record WHERE found.record IS NULL"
+    )
+
+
+def of_leaves_sql(added: str = ADDED) -> str:
+    """Those of these roots that hold what the leaves of their traces do."""
+    sums = ", ".join(f"{added.format(f'leaf.{bucket}')} AS {bucket}" for bucket in TOKEN_BUCKETS)
     leaves = (
-        f"SELECT leaf.trace_id AS trace_id, {', '.join(f'sum(leaf.{bucket}) AS {bucket}' for bucket in TOKEN_BUCKETS)}, "
-        f"min(leaf.file_sha256) AS least, max(leaf.file_sha256) AS most FROM {spans} leaf "
-        f"LEFT JOIN {named} ON named.trace_id = leaf.trace_id AND named.parent = leaf.span_id "
-        "WHERE leaf.parent <> '' AND named.trace_id IS NULL GROUP BY 1"
+        f"SELECT leaf.trace AS trace, {sums}, "
+        "min(leaf.export) AS least, max(leaf.export) AS most "
+        "FROM (SELECT * FROM spans WHERE parent <> '' AND trace IN (SELECT trace FROM other_roots)) leaf "
+        "LEFT JOIN below named ON named.trace = leaf.trace AND named.parent = leaf.span_id "
+        "WHERE named.trace IS NULL GROUP BY 1"
     )
     return (
-        f"SELECT held.file_sha256 AS file_sha256, held.record AS record FROM {held} JOIN ({below}) found "
-        f"ON found.trace_id = held.trace_id AND found.parent = held.span_id WHERE {_SAME} AND {_ELSEWHERE} "
-        f"UNION SELECT held.file_sha256, held.record FROM {held} JOIN ({leaves}) found "
-        f"ON found.trace_id = held.trace_id WHERE held.parent = '' AND {_SAME} AND {_ELSEWHERE}"
+        f"SELECT held.export, held.record FROM other_roots held JOIN ({leaves}) found ON found.trace = held.trace "
+        f"WHERE {_SAME} AND {_ELSEWHERE}"
     )
+
+
+def repeats_sql(hashes: Sequence[str]) -> str:
+    """The same, by the export's hash: `hashes` in the order of the exports."""
+    named = " UNION ALL ".join(f"SELECT {number} AS export, '{each}' AS file_sha256" for number, each in enumerate(hashes))
+    return f"SELECT file_sha256, record FROM repeated found JOIN ({named}) named ON named.export = found.export"
 
 
 def marked_sql(table: str, repeats: str = "repeats") -> str:
@@ -88,19 +113,24 @@ def marked_sql(table: str, repeats: str = "repeats") -> str:
 
 
 @contextmanager
-def repeats_table(
-    connection: duckdb.DuckDBPyConnection, table: str, exports: Sequence[str], query: UsageQuery
-) -> Iterator[bool]:
-    """Whether any row repeats others; then the table `repeats` is there. `table` holds the rows of all `exports`."""
+def repeats_table(connection: duckdb.DuckDBPyConnection, rows: Mapping[str, str], query: UsageQuery) -> Iterator[bool]:
+    """Whether any row repeats others; then the table `repeats` is there. `rows`: of each export, by its hash, to be read FROM."""
+    exports = list(rows.values())
     with spilling(connection):
-        connection.execute(f"CREATE TEMP TABLE crossing AS {crossing_sql(numbered(exports))}")
-        connection.execute(f"CREATE TEMP TABLE spans AS {spans_sql(table, query.reconciled)}")
-        connection.execute(f"CREATE TEMP TABLE repeats AS {repeats_sql()}")
-        connection.execute("DROP TABLE crossing")
-        connection.execute("DROP TABLE spans")
-        found = connection.execute("SELECT count(*) FROM repeats").fetchall()
+        connection.execute(f"CREATE TEMP TABLE crossing AS {crossing_sql(exports)}")
+        connection.execute(f"CREATE TEMP TABLE spans AS {spans_sql(exports, query.reconciled)}")
+        connection.execute(f"CREATE TEMP TABLE below AS {below_sql()}")
+        connection.execute(f"CREATE TEMP TABLE repeated AS {repeated_sql()}")
+        connection.execute(f"CREATE TEMP TABLE other_roots AS {other_roots_sql()}")
+        connection.execute(f"INSERT INTO repeated {of_leaves_sql()}")
+        for table in ("crossing", "spans", "below", "other_roots"):
+            connection.execute(f"DROP TABLE {table}")
+        found = connection.execute("SELECT count(*) FROM repeated").fetchall()
+        if found[0][0]:
+            connection.execute(f"CREATE TEMP TABLE repeats AS {repeats_sql(list(rows))}")
         yield bool(found[0][0])
-        connection.execute("DROP TABLE repeats")
+        connection.execute("DROP TABLE IF EXISTS repeats")
+        connection.execute("DROP TABLE repeated")
 
 
 @contextmanager

@@ -23,7 +23,7 @@ import duckdb
 from finledger.core.label import REPEATS, ROOT, ROOT_STATE
 from finledger.core.model import UsageQuery
 from finledger.engines._repeats import marked_sql, repeats_table, spilling
-from finledger.engines._statistics import filled, has_parents
+from finledger.engines._statistics import filled, has_parents, statistics
 
 RowTables = Callable[[Sequence[Path]], str]
 NO_ROOT, SEVERAL = 0, -1
@@ -135,19 +135,29 @@ def span_repeats(
     if len(exports) < 2:
         yield False
         return
-    with repeats_table(connection, stored_rows(every), [stored_rows(each) for each in exports], query) as some:
+    with repeats_table(connection, {sha256: stored_rows(each) for sha256, each in exports.items()}, query) as some:
         yield some
 
 
-def exports_with_traces(connection: duckdb.DuckDBPyConnection, parts: Sequence[Path], query: UsageQuery) -> list[list[Path]]:
-    """The parts with rows of traces, by export, where the query asks which spans repeat others and any row has a parent."""
+def exports_with_traces(
+    connection: duckdb.DuckDBPyConnection, parts: Sequence[Path], query: UsageQuery
+) -> dict[str, list[Path]]:
+    """The parts with rows of traces, by the hash of the export that each is of: one has a part in each of its months.
+
+    None where the query does not ask which spans repeat others, or no row has a parent.
+    """
     found: dict[str, list[Path]] = {}
     if REPEATS in query.labels and has_parents(connection, parts):
-        traced = filled(connection, parts, "trace_id")
+        known, traced = statistics(connection, parts), filled(connection, parts, "trace_id")
         for part in parts:
             if part in traced:
-                found.setdefault(part.name, []).append(part)
-    return list(found.values())
+                found.setdefault(known[part]["file_sha256"].value or _hash_in(connection, part), []).append(part)
+    return found
+
+
+def _hash_in(connection: duckdb.DuckDBPyConnection, part: Path) -> str:
+    """The same where the part's statistics do not say it."""
+    return str(connection.execute("SELECT min(file_sha256) FROM read_parquet(?)", [str(part)]).fetchall()[0][0])
 
 
 def _labelled(parts: Sequence[Path], query: UsageQuery, traced: bool, repeated: bool) -> str:

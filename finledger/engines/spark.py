@@ -6,7 +6,7 @@ Statistics of the parts are read here, by DuckDB; rows are read by Spark alone, 
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from decimal import Decimal, localcontext
@@ -23,7 +23,16 @@ from finledger.core.problem import Outcome
 from finledger.core.usage import LABELS, NATIVE, STORED_AS
 from finledger.engines import _spark
 from finledger.engines._parts import named
-from finledger.engines._repeats import crossing_sql, marked_sql, repeats_sql, spans_sql
+from finledger.engines._repeats import (
+    below_sql,
+    crossing_sql,
+    marked_sql,
+    of_leaves_sql,
+    other_roots_sql,
+    repeated_sql,
+    repeats_sql,
+    spans_sql,
+)
 from finledger.engines._sql import STATED_SUMS, group_sql
 from finledger.engines._statistics import constants, has_parents
 from finledger.engines._traces import (
@@ -49,6 +58,7 @@ _COLUMNS = {
     "is_aggregate": "BOOLEAN",
 }
 _SCHEMA = ", ".join(f"`{name}` {kind}" for name, kind in _COLUMNS.items())
+_ADDED = "try_sum({0})"
 _DECIMALS = frozenset(name for name, kind in _COLUMNS.items() if kind.startswith("DECIMAL")) | {"measured_gpu_hours"}
 
 
@@ -67,13 +77,11 @@ class Spark:
         with named((*parts, *elsewhere)), _spark.told_apart(self.choice, (*parts, *elsewhere)):
             with duckdb.connect() as connection:
                 same = {**constants(connection, parts), **dict.fromkeys(query.ignored)}
-                joins = _Joins(
-                    bool(asked_of_roots(query)) and has_parents(connection, parts),
-                    len(exports_with_traces(connection, tuple(dict.fromkeys((*parts, *elsewhere))), query)) > 1,
-                )
+                every = tuple(dict.fromkeys((*parts, *elsewhere)))
+                traced = bool(asked_of_roots(query)) and has_parents(connection, parts)
+                joins = _Joins(every, traced, exports_with_traces(connection, every, query))
             session = _spark.session(self.choice)
             _view(session, "stored", parts)
-            _view(session, "every", tuple(dict.fromkeys((*parts, *elsewhere))))
             return _grouped(session, query, joins, same)
 
 
@@ -81,14 +89,15 @@ chosen = Spark
 
 
 class _Joins(NamedTuple):
-    """What rows are joined with: the roots of their traces, the spans that repeat others."""
+    """What rows are joined with: roots in any of the parts, where `traced`; spans that repeat others, parts by their export."""
 
+    every: tuple[Path, ...]
     traced: bool
-    repeating: bool
+    exports: Mapping[str, Sequence[Path]]
 
 
 def _grouped(session: Any, query: UsageQuery, joins: _Joins, same: dict[str, str | None]) -> Outcome[tuple[UsageGroup, ...]]:
-    """The groups of the view `stored`; `every` holds the rows beside it too. `same`: columns with one value in every row."""
+    """The groups of the view `stored`. `same`: columns that hold one value in every row."""
     with _roots(session, joins, query) as roots, _repeats(session, joins, query) as repeated:
         grouped_by = replace(query, labels=(*without_roots(query), *(["root"] if joins.traced else [])))
         table = marked_sql("stored") if repeated else "stored"
@@ -108,6 +117,7 @@ def _roots(session: Any, joins: _Joins, query: UsageQuery) -> Iterator[Any]:
     if not joins.traced:
         yield {}
         return
+    _view(session, "every", joins.every)
     with _kept(session, "told", told_sql("every", fields_of(query))):
         _spark.frame(session, roots_sql("every", fields_of(query))).createOrReplaceTempView("roots")
         yield labels_by_number(query, _spark.collected(session, numbers_sql(query)))
@@ -116,13 +126,20 @@ def _roots(session: Any, joins: _Joins, query: UsageQuery) -> Iterator[Any]:
 @contextmanager
 def _repeats(session: Any, joins: _Joins, query: UsageQuery) -> Iterator[bool]:
     """Whether any row repeats others; the view `repeats` is there meanwhile."""
-    if not joins.repeating:
+    if len(joins.exports) < 2:
         yield False
         return
+    rows = [f"export_{number}" for number, _ in enumerate(joins.exports)]
+    for name, parts in zip(rows, joins.exports.values(), strict=True):
+        _view(session, name, parts)
     with (
-        _kept(session, "crossing", crossing_sql("SELECT trace_id, file_sha256 AS export FROM every WHERE trace_id <> ''")),
-        _kept(session, "spans", spans_sql("every", query.reconciled)),
-        _kept(session, "repeats", repeats_sql()),
+        _kept(session, "crossing", crossing_sql(rows)),
+        _kept(session, "spans", spans_sql(rows, query.reconciled)),
+        _kept(session, "below", below_sql(_ADDED)),
+        _kept(session, "repeated", repeated_sql()),
+        _kept(session, "other_roots", other_roots_sql()),
+        _kept(session, "repeated", f"SELECT * FROM repeated UNION ALL {of_leaves_sql(_ADDED)}"),
+        _kept(session, "repeats", repeats_sql(list(joins.exports))),
     ):
         yield _spark.collected(session, "SELECT count(*) FROM repeats")[0][0] > 0
 
