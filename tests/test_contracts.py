@@ -202,7 +202,7 @@ def test_engine__finds_the_spans_that_repeat_another_export_as_the_reference_doe
     assert sum(sums["rows"] for sums in want.values()) == sum(not row["is_aggregate"] for row in [*one, *other])
 
 
-@pytest.mark.parametrize("engine", engines.names())
+@pytest.mark.parametrize("engine", ALL)
 def test_engine__spans_that_repeat_another_export(engine: str, tmp_path: Path) -> None:
     """Of five traces over two exports, by the tokens of the root, of what is below it, and of what is below that."""
 

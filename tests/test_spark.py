@@ -30,6 +30,7 @@ from finledger.core.problem import Refused, Unavailable
 from finledger.engines import _spark
 from finledger.workbench import Workbench
 from finledger.write.figures import charges_csv
+from tests import test_contracts
 from tests.examples import script
 from tests.examples.test_examples import CLOSED, EXAMPLES
 from tests.support import ROOT, SHARED, copy_books, finledger, needs_shared
@@ -69,6 +70,10 @@ def test_equals_the_reference(
     parts = [store_part(tmp_path / "a.parquet", usage[:half] or usage), store_part(tmp_path / "b.parquet", usage[half:])]
     elsewhere = [store_part(tmp_path / "before.parquet", before)]
     assert canonical("spark", parts, query, elsewhere) == canonical("reference", parts, query, elsewhere)
+
+
+def test_spans_that_repeat_another_export(tmp_path: Path) -> None:
+    test_contracts.test_engine__spans_that_repeat_another_export("spark", tmp_path)
 
 
 def test_sums_beyond_every_type(tmp_path: Path) -> None:

@@ -45,7 +45,7 @@ def crossing_sql(exports: Sequence[str]) -> str:
         f"SELECT trace_id, {number} AS export FROM {rows} WHERE trace_id <> ''" for number, rows in enumerate(exports)
     )
     several = f"SELECT trace_id FROM ({rows}) spans GROUP BY trace_id HAVING min(export) <> max(export)"
-    return f"SELECT trace_id, CAST(row_number() OVER () AS INTEGER) AS trace FROM ({several}) several"
+    return f"SELECT trace_id, CAST(row_number() OVER (ORDER BY trace_id) AS INTEGER) AS trace FROM ({several}) several"
 
 
 def spans_sql(exports: Sequence[str], reconciled: Sequence[str]) -> str:
