@@ -32,9 +32,9 @@ class Worker:
     process: subprocess.Popen[bytes]
     folder: Path
 
-    def has_a_task(self) -> bool:
-        """Whether an executor of it has begun to work."""
-        return any("Running task" in log.read_text(errors="replace") for log in self.folder.glob("app-*/*/stderr"))
+    def tasks(self) -> int:
+        """How many tasks its executors have begun."""
+        return sum(log.read_text(errors="replace").count("Running task") for log in self.folder.glob("app-*/*/stderr"))
 
     def kill(self) -> None:
         """As a machine that loses its power: the worker and its executors are gone at once."""
