@@ -19,6 +19,7 @@ from typing import Any
 import pytest
 import yaml
 
+from finledger.core.accounts import DEFAULT_ACCOUNTS
 from tests import support
 
 REPOSITORY = Path(__file__).resolve().parent.parent
@@ -47,6 +48,15 @@ def as_json(*words: str, books: Path, code: int = 0) -> dict[str, Any]:
 
 def copied(sample: str, folder: Path) -> Path:
     return shutil.copytree(SAMPLES / sample, folder / sample, ignore=shutil.ignore_patterns("store", "out"))
+
+
+def test_company__posts_to_a_chart_of_its_own() -> None:
+    """Four teams stand at chargeback: the finance system takes a journal, and every account of it is mapped."""
+    settings = yaml.safe_load((COMPANY / "finledger.yaml").read_text())
+    assert settings["journal"] == "csv"
+    assert settings["accounts"].keys() == DEFAULT_ACCOUNTS.keys()
+    numbers = [account["number"] for account in settings["accounts"].values()]
+    assert len(set(numbers)) == len(numbers)
 
 
 def line_amounts(charges: dict[str, Any], **wanted: str) -> Decimal:
@@ -494,10 +504,10 @@ def test_the_closed_quarter_is_verified_and_its_trial_balance_ties(closed: Path)
     assert [each["period"] for each in found["closes"]] == [*THIRD, "2026-Q3"] and found["problems"] == []
     accounts = as_json("trial-balance", "--quarter", "2026-Q3", books=closed)["accounts"]
     closing = {row["account"]: Decimal(row["closing"]) for row in accounts if row["cost_center"] == "cc-2000"}
-    assert closing["Accrued provider cost"] == 0
-    assert closing["Provider payable"] == -Decimal("32343.33")
-    assert closing["Provider variance"] == Decimal("29.69")
-    assert closing["Buffer fund"] == -Decimal("778.75")
+    assert closing["Provider invoices to come"] == 0
+    assert closing["Trade payables"] == -Decimal("32343.33")
+    assert closing["Differences of provider invoices"] == Decimal("29.69")
+    assert closing["Bursting buffer"] == -Decimal("778.75")
     assert sum(Decimal(row["closing"]) for row in accounts) == 0
 
 

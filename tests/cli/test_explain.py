@@ -380,5 +380,5 @@ def test_table__for_people(books: Callable[..., Books]) -> None:
     lines = [" ".join(row.split()) for row in shown.splitlines()]
     assert "exact 12.2353" in lines
     assert "rule 9 autosuggest (field feature, rows 1) finledger.yaml:24" in lines
-    assert "calls 1100 1100 equal" in lines
+    assert "calls 1,100 1,100 equal" in lines
     assert any(row.startswith("usage/july.csv:13 2026-07-01T12:00:00Z k12") for row in lines)

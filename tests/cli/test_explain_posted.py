@@ -377,7 +377,7 @@ def test_table__for_people(billed: Asking) -> None:
     shown = billed.capsys.readouterr()
     lines = [" ".join(line.split()) for line in shown.out.splitlines()]
     assert "rounding 0.00 what half a minor unit a line explains, and the cents of rounding both sides" in lines
-    assert "quantity 3000000 3000000 equal" in lines
+    assert "quantity 3,000,000 3,000,000 equal" in lines
     assert "4 and 2 more -7.00" in lines
     assert any(line.startswith("2 Provider expense cc-1000 credit tax fee 1.00 L1, X1, X3: debit") for line in lines)
     assert "go on with: finledger explain 2026-07/provider/openai '(tax)'" in shown.err
