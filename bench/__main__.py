@@ -2,7 +2,8 @@
 
     BENCH_ROWS=20000000 python -m bench [WHAT …]        group, kept, traces, load, dedup, invoices, close, start-up, slope
 
-Sizes are small unless asked for: a million rows of a month, three rounds (one from 50 M rows on), a quarter of that to load. Whole
+Sizes are small unless asked for: a million rows of a month, three rounds (one from 50 M rows on), a quarter of that to load, 100
+invoices (BENCH_ROWS, BENCH_ROUNDS, BENCH_INVOICES; BENCH_SEED for other rows). Whole
 processes, started for the run and alternating; medians, with the least and the most. `x` is to the first line of a block, by the
 clock; `cpu x` by the time of all processors, which other work on the machine disturbs less. The operating system may hold the
 files for all of them alike. What is not installed (`pip install 'finledger[bench]'`) is left out; so is pandas above 20 M rows.
@@ -33,7 +34,7 @@ from finledger.books.ledger import Ledger
 ROWS = int(os.environ.get("BENCH_ROWS", "1000000"))
 ROUNDS = int(os.environ.get("BENCH_ROUNDS", "3" if ROWS < 50_000_000 else "1"))
 REFERENCE_ROWS, PANDAS_ROWS = 100_000, 20_000_000
-INVOICES = 100 if ROWS < 10_000_000 else 1000
+INVOICES = int(os.environ.get("BENCH_INVOICES", "100"))
 COMPANY = SHAPES["company"]
 PROGRAM = [sys.executable, "-m", "finledger"]
 NEEDS = {"Polars": "polars", "pandas": "pyarrow"}
