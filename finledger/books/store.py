@@ -158,10 +158,11 @@ class Store:
             connection.close()
         if sound:
             self._schema()
+        blank = [self._moved(file, [], 0) for file in staged if file.is_blank]
         moved = [
-            self._moved(file, parts, duplicates[file.sha256 + file.name]) for file, parts in zip(sound, written, strict=True)
+            self._moved(file, found, duplicates[file.sha256 + file.name]) for file, found in zip(sound, written, strict=True)
         ]
-        return Published(moved, tuple(compared.problems), compared.before, compared.fresh)
+        return Published([*moved, *blank], tuple(compared.problems), compared.before, compared.fresh)
 
     def _compared(
         self, connection: duckdb.DuckDBPyConnection, sound: Sequence[StagedFile], parts: Sequence[Part], against: Against,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
+from typing import NamedTuple
 
 import duckdb
 
@@ -19,10 +20,17 @@ from finledger.read.usage import ExportFormat
 Chosen = tuple[str, Header, Layout, Opened]
 
 
+class Blank(NamedTuple):
+    """An export of a format, of a time in which nothing was used: pages whose buckets are all empty."""
+
+    format: str
+    notice: Problem
+
+
 def choose(
     path: Path, shown_as: str, opened: Opened, connection: duckdb.DuckDBPyConnection, workspace: Path,
     format: str | None, map_file: Path | None,
-) -> Chosen | tuple[Problem, ...]:  # fmt: skip
+) -> Chosen | Blank | tuple[Problem, ...]:  # fmt: skip
     """The format and how the export's columns become ours, or what is wrong. JSON that is not lines is made lines first."""
     known = registry.formats()
     if format is not None and not (format in known and known[format].needs):
@@ -46,6 +54,8 @@ def choose(
         opened, name, container = *tabled, "parquet"
     elif container == "jsonl":
         lines = _as_lines(opened, shown_as, workspace, format, map_file)
+        if isinstance(lines, Blank):
+            return lines
         if isinstance(lines, Problem):
             return (lines,)
         opened, found = lines
@@ -90,7 +100,7 @@ def _looks_like_json(path: Path) -> bool:
 
 def _as_lines(
     opened: Opened, shown_as: str, workspace: Path, format: str | None, map_file: Path | None, *, careful: bool = False
-) -> tuple[Opened, str] | Problem:
+) -> tuple[Opened, str] | Blank | Problem:
     """A JSON text with one record a line: as it is, or unfolded into the workspace; and the format, where that was needed.
 
     `careful`: no cutting by the look of it, which was wrong.
@@ -104,6 +114,9 @@ def _as_lines(
             return _tidied(opened, workspace), ""
     else:
         found = registry.found_in_json(opened.path, format)
+        blank = registry.of_empty_pages(opened.path, format) if found is None or not found[0] else ""
+        if blank:
+            return Blank(blank, _no_usage(known[blank], shown_as))
         if found is None:
             return _tidied(opened, workspace), ""
         name, path, document = found
@@ -127,6 +140,13 @@ def _as_lines(
     more = more_follows(opened.path)
     lines = replace(opened, path=target, unfolded=True, more=more, long=long, unproven=unproven, source=opened.path)
     return lines, "" if name == "column_map" else name
+
+
+def _no_usage(found: ExportFormat, shown_as: str) -> Problem:
+    return Problem(
+        "pages-empty", f"the pages hold no usage ({found.title}): every bucket is empty", SourceRef(shown_as),
+        remedy="nothing to do, if nothing was used in that time: the file is kept as read, with 0 records", severity="notice",
+    )  # fmt: skip
 
 
 def _tidied(opened: Opened, workspace: Path) -> Opened:

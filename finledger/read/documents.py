@@ -72,6 +72,27 @@ def sampled(path: Path, document: bool, places: Places, record_path: str) -> fro
     return frozenset(names)
 
 
+def empty_bucket(path: Path) -> frozenset[str]:
+    """The names in the first bucket of pages whose buckets all hold an empty list of results; none where that is not so."""
+    if path.stat().st_size > _SAMPLE_BYTES:
+        return frozenset()
+    text = path.read_bytes().decode("utf-8-sig", "replace")
+    try:
+        pages = [json.loads(text)]
+    except (ValueError, RecursionError):
+        try:
+            pages = [json.loads(line) for line in text.splitlines() if line.strip()]
+        except (ValueError, RecursionError):
+            return frozenset()
+    buckets = [bucket for page in pages if isinstance(page, dict) for bucket in _listed(page.get("data"))]
+    empty = [bucket for bucket in buckets if isinstance(bucket, dict) and bucket.get("results", bucket.get("result")) == []]
+    return frozenset(empty[0]) if empty and len(empty) == len(buckets) else frozenset()
+
+
+def _listed(found: Json) -> list[Json]:
+    return found if isinstance(found, list) else []
+
+
 def unfold(path: Path, document: bool, record_path: str, places: Places, target: Path, shown_as: str) -> Problem | None:
     """Write the records one a line. A problem: the text is cut off, or is no JSON."""
     try:

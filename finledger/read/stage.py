@@ -23,7 +23,7 @@ from finledger.core.model import StagedFile
 from finledger.core.period import Month
 from finledger.core.problem import Problem, SourceRef
 from finledger.core.records import csv_record_lines, jsonl_record_lines
-from finledger.read.choose import choose
+from finledger.read.choose import Blank, choose
 from finledger.read.columns import Context, Layout, literal, select_sql
 from finledger.read.copies import Copies, find_copies, insert_rows, number_identical_rows, scan
 from finledger.read.csv_repair import Walked, repair
@@ -118,6 +118,9 @@ def stage(
         if isinstance(opened, Problem):
             return _failed(path, shown_as, (opened,))
         chosen = choose(path, shown_as, opened, connection, workspace, format, map_file)
+        if isinstance(chosen, Blank):
+            nothing = _failed(path, shown_as, (chosen.notice,), opened)
+            return replace(nothing, format=chosen.format, source=source or chosen.format, timezone=timezone)
         if not isinstance(chosen[0], str):
             return _failed(path, shown_as, chosen, opened)
         name, header, layout, opened = chosen

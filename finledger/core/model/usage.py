@@ -71,6 +71,11 @@ class StagedFile:
     path: str = ""
     problems: tuple[Problem, ...] = ()
 
+    @property
+    def is_blank(self) -> bool:
+        """Whether it is of a known format, and no record is in it: nothing was used in its time."""
+        return bool(self.format) and not self.rows and not any(problem.is_error for problem in self.problems)
+
 
 @dataclass(frozen=True, slots=True)
 class UsageGroup:

@@ -23,7 +23,7 @@ from types import ModuleType
 from typing import TYPE_CHECKING
 
 from finledger.core.usage import Grain
-from finledger.read.documents import Places, is_document, sampled
+from finledger.read.documents import Places, empty_bucket, is_document, sampled
 
 if TYPE_CHECKING:
     import duckdb
@@ -50,6 +50,7 @@ class ExportFormat:
     lacks: tuple[str, ...] = ()
     m5: str = ""
     table: Callable[[Opened, str, duckdb.DuckDBPyConnection, Path], Opened | Problem | None] | None = None
+    bucket: str = ""
 
     def fits(self, has: Callable[[str], bool]) -> bool:
         """Whether an export with these columns may be of the format."""
@@ -74,7 +75,7 @@ def _format(name: str, module: ModuleType) -> ExportFormat:
         )
     return ExportFormat(
         name, reader.title, reader.needs, reader.grain, reader.layout, reader.places, reader.lacks, reader.m5,
-        getattr(module, "table", None),
+        getattr(module, "table", None), reader.bucket,
     )  # fmt: skip
 
 
@@ -92,6 +93,13 @@ def detected(has: Callable[[str], bool]) -> str:
     """The format whose columns the header has; the one that needs the most where several fit; "" for none."""
     fitting = [(len(each.needs), name) for name, each in formats().items() if each.fits(has) and "" in each.places.paths]
     return max(fitting)[1] if fitting else ""
+
+
+def of_empty_pages(path: Path, wanted: str | None) -> str:
+    """The format of pages of buckets that hold no record, "" where the text is none: nothing was used in that time."""
+    found = empty_bucket(path)
+    fitting = (name for name, each in formats().items() if each.bucket in found and wanted in (None, name))
+    return next(fitting, "") if found else ""
 
 
 def found_in_json(path: Path, wanted: str | None) -> tuple[str, str, bool] | None:

@@ -103,7 +103,8 @@ def blocks(quantity: str, unit: str) -> Column:
 
 @dataclass(frozen=True, slots=True)
 class Reader:
-    """`needs`: by which columns the format is known. `places`: where JSON holds its records.
+    """`needs`: by which columns the format is known. `places`: where JSON holds its records; `bucket`: by which field of what holds
+    them pages are known whose buckets are all empty.
 
     `key`: the columns that make a row's id, for rows that are sums and have none of their own; otherwise `usage_id` is among
     the columns, or the id is the hash of the row (C9). `includes`: which buckets the input count includes, and `reasoning`,
@@ -117,6 +118,7 @@ class Reader:
     columns: Mapping[str, Column | str]
     places: Places = _AT_TOP
     lacks: tuple[str, ...] = ()
+    bucket: str = ""
     key: tuple[str, ...] = ()
     includes: tuple[str, ...] = ()
     reasoning: Literal["inside", "beside", "unknown"] = "inside"

@@ -14,6 +14,7 @@ READER = Reader(
     grain="report",
     needs=(_START, "uncached_input_tokens", "output_tokens"),
     places=Places(("data[].results[]", "results[]")),
+    bucket="starting_at",
     key=(
         _START, _END, "api_key_id", "workspace_id", "account_id", "service_account_id", "model", "service_tier",
         "context_window", "inference_geo", "speed",

@@ -15,6 +15,7 @@ READER = Reader(
     grain="report",
     needs=(_START, _END, "object", "project_id", "num_model_requests|num_requests|num_sessions|usage_bytes"),
     lacks=("amount",),
+    bucket="start_time",
     places=Places(("data[].results|result[]", "results|result[]")),
     key=(
         _START, _END, "object", "project_id", "user_id", "api_key_id", "model", "batch", "service_tier", "source", "size",
