@@ -158,11 +158,10 @@ class Store:
             connection.close()
         if sound:
             self._schema()
-        blank = [self._moved(file, [], 0) for file in staged if file.is_blank]
-        moved = [
-            self._moved(file, found, duplicates[file.sha256 + file.name]) for file, found in zip(sound, written, strict=True)
-        ]
-        return Published([*moved, *blank], tuple(compared.problems), compared.before, compared.fresh)
+        known = [duplicates[file.sha256 + file.name] for file in sound]
+        moved = [self._moved(*each) for each in zip(sound, written, known, strict=True)]
+        moved += [self._moved(file, [], 0) for file in staged if file.is_blank]
+        return Published(moved, tuple(compared.problems), compared.before, compared.fresh)
 
     def _compared(
         self, connection: duckdb.DuckDBPyConnection, sound: Sequence[StagedFile], parts: Sequence[Part], against: Against,
