@@ -158,8 +158,8 @@ class Store:
             connection.close()
         if sound:
             self._schema()
-        known = [duplicates[file.sha256 + file.name] for file in sound]
-        moved = [self._moved(*each) for each in zip(sound, written, known, strict=True)]
+        copies = [duplicates[file.sha256 + file.name] for file in sound]
+        moved = [self._moved(*each) for each in zip(sound, written, copies, strict=True)]
         moved += [self._moved(file, [], 0) for file in staged if file.is_blank]
         return Published(moved, tuple(compared.problems), compared.before, compared.fresh)
 
