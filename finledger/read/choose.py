@@ -54,17 +54,15 @@ def choose(
         opened, name, container = *tabled, "parquet"
     elif container == "jsonl":
         lines = _as_lines(opened, shown_as, workspace, format, map_file)
-        if isinstance(lines, Blank):
-            return lines
-        if isinstance(lines, Problem):
-            return (lines,)
+        if isinstance(lines, Blank | Problem):
+            return lines if isinstance(lines, Blank) else (lines,)
         opened, found = lines
         name = found or name
     header = read_header(opened, shown_as, container, connection)
     if opened.unproven and not (isinstance(header, Header) and header.whole):
         lines = _as_lines(replace(opened, path=opened.source), shown_as, workspace, format, map_file, careful=True)
-        if isinstance(lines, Problem):
-            return (lines,)
+        if isinstance(lines, Blank | Problem):
+            return lines if isinstance(lines, Blank) else (lines,)
         opened = lines[0]
         header = read_header(opened, shown_as, container, connection)
     if not isinstance(header, Header):

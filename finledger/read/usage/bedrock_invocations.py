@@ -6,7 +6,6 @@ no counts. An inference profile is known by its ARN: `model` is its last part, `
 
 from __future__ import annotations
 
-from finledger.read.documents import Places
 from finledger.read.usage._declared import Reader, fixed, sql
 from finledger.read.usage._in_utc import in_utc
 
@@ -14,7 +13,6 @@ READER = Reader(
     title="Amazon Bedrock model invocation log (JSON lines)",
     grain="request",
     needs=("schemaType", "timestamp", "requestId", "operation", "modelId", "input"),
-    places=Places(("", "Records[]")),
     columns={
         "usage_id": "requestId",
         "request_id": "requestId",
