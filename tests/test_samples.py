@@ -498,7 +498,7 @@ def test_the_late_invoice_is_accrued_and_posted_when_it_comes(closed: Path) -> N
     }
 
 
-def test_the_closed_quarter_is_verified_and_its_trial_balance_ties(closed: Path) -> None:
+def test_the_closed_quarter_is_verified_ties_and_is_blocked_by_nothing(closed: Path) -> None:
     """Graded cases and their segments are sealed, too: the quarter is worked out again from what was sealed."""
     found = as_json("verify", books=closed)
     assert [each["period"] for each in found["closes"]] == [*THIRD, "2026-Q3"] and found["problems"] == []
@@ -509,6 +509,8 @@ def test_the_closed_quarter_is_verified_and_its_trial_balance_ties(closed: Path)
     assert closing["Differences of provider invoices"] == Decimal("29.69")
     assert closing["Bursting buffer"] == -Decimal("778.75")
     assert sum(Decimal(row["closing"]) for row in accounts) == 0
+    blockers = as_json("stage", "status", books=closed)["blockers"]
+    assert [each["blocker"] for each in blockers if each["stands"]] == [], "four teams are charged: nothing blocks it"
 
 
 # ── how they are made ───────────────────────────────────────────────────────────────────────────────────────────────────
