@@ -134,7 +134,7 @@ def test_readme__commands_run(tmp_path: Path) -> None:
     lines = (tmp_path / "acme" / "out" / "2026-07" / "charges.csv").read_text()
     assert ",search," in lines and ",1334.76," in lines
     first, second = done.stdout.split("Charges of 2026-07, USD")[1:3]
-    assert re.search(r"search +showback +1892\.77 ", first), "1,334.76 and a premium of 558.01"
-    assert re.search(r"semantic-search +1334\.76 +0\.85 +0\.93 +1 +0\.0120902", second)
+    assert re.search(r"search +showback +1,892\.77 ", first), "1,334.76 and a premium of 558.01"
+    assert re.search(r"semantic-search +1,334\.76 +0\.85 +0\.93 +1 +0\.0120902", second)
     prose = (ROOT / "README.md").read_text()
     assert all(figure in prose for figure in ("1,334.76", "558.01", "0.0120902"))

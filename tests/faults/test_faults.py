@@ -13,7 +13,8 @@ import shutil
 import signal
 import subprocess
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from functools import cache
 from pathlib import Path
 from typing import NamedTuple
 
@@ -56,21 +57,21 @@ class Tried(NamedTuple):
 
 
 @pytest.fixture(scope="module")
-def tried(tmp_path_factory: pytest.TempPathFactory) -> dict[tuple[str, ...], Tried]:
-    """What is known of each command, found out when it is first asked for."""
-    return {}
+def known(tmp_path_factory: pytest.TempPathFactory) -> Callable[[tuple[str, ...]], Tried]:
+    """What is known of each command, found out when it is first asked for; its books outlast the test that asked."""
 
-
-def known(tried: dict[tuple[str, ...], Tried], words: tuple[str, ...], folder: Path) -> Tried:
-    if words not in tried:
+    @cache
+    def tried(words: tuple[str, ...]) -> Tried:
+        folder = tmp_path_factory.mktemp(words[0])
         books = make_books(folder / "before", COMMANDS[words])
         finledger("status", "--books", books)
         done = shutil.copytree(books, folder / "after")
         log = folder / "log"
         ended = under_strace(done, list(words), log=str(log))
         assert ended.code == 0, ended.said
-        tried[words] = Tried(books, content(books), content(done), in_store(done), moments(log))
-    return tried[words]
+        return Tried(books, content(books), content(done), in_store(done), moments(log))
+
+    return tried
 
 
 @needs_strace
@@ -79,11 +80,11 @@ def known(tried: dict[tuple[str, ...], Tried], words: tuple[str, ...], folder: P
 def test_command__is_done_or_not_begun(
     words: tuple[str, ...],
     fault: str,
-    tried: dict[tuple[str, ...], Tried],
+    known: Callable[[tuple[str, ...]], Tried],
     tmp_path: Path,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    command = known(tried, words, tmp_path)
+    command = known(words)
     assert command.before != command.after and len(command.calls) > 3
     for number, moment in enumerate(spread(command.calls, fault, EACH)):
         books = shutil.copytree(command.books, tmp_path / str(number))

@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import doctest
 from pathlib import Path
 
 import pytest
 
 from finledger.core.problem import Problem, Refused
 from finledger.resources import shipped
-from finledger.write import templates as templates_module
-from finledger.write import text
 from finledger.write.invoice import render
 from finledger.write.templates import Templates
 from tests.formats.invoice import readings, sample
@@ -30,11 +27,6 @@ def refusal(name: str, templates: Templates, document: str = "invoice") -> Probl
     (problem,) = refused.value.problems
     assert problem.remedy
     return problem
-
-
-def test_doctests() -> None:
-    assert doctest.testmod(text) == (0, 5)
-    assert doctest.testmod(templates_module) == (0, 1)
 
 
 def test_html__a_block_of_ours_can_be_replaced(tmp_path: Path) -> None:
