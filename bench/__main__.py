@@ -21,14 +21,13 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from importlib.util import find_spec
 from pathlib import Path
 
-from bench import _others
+from bench import _books, _others
 from bench._process import Run, timed
 from bench._traces import CALLS, TRACES
 from bench.allocate import JULY, SHAPES, forget, make_books, part_at, write_part
 from bench.generate import usage_csv
 from bench.load import SETTINGS
 from bench.thousand import FORMATS
-from bench.thousand import make_books as make_thousand
 from finledger.books.ledger import Ledger
 
 ROWS = int(os.environ.get("BENCH_ROWS", "1000000"))
@@ -209,7 +208,7 @@ def empty(books: Path) -> None:
 def invoices(scratch: Path) -> None:
     """Documents of 20 lines; `rows` are documents."""
     books = scratch / "books"
-    make_thousand(books, INVOICES)
+    _books.make_books(books, INVOICES, [JULY])
     at = ["--month", str(JULY), "--books", str(books)]
     timed([*PROGRAM, "load", "--books", str(books)])
     cases = [
