@@ -157,13 +157,16 @@ def _series(found: dict[str, Any]) -> Parts:
 
 def _txt(text: str) -> Parts:
     """Scrapes: each sample once more a minute later."""
-    records = []
+    records: list[Vary] = []
     for line in text.splitlines():
         sample = re.fullmatch(r"(.*) (\d{13})", line)
         if sample and not line.startswith("#") and 'UUID=""' not in line:
-            before, moment = sample[1], int(sample[2])
-            records.append(lambda number, before=before, moment=moment: f"{before} {moment + 60_000 * number}")
+            records.append(_later(sample[1], int(sample[2])))
     return "", records, "\n", "\n"
+
+
+def _later(before: str, moment: int) -> Vary:
+    return lambda number: f"{before} {moment + 60_000 * number}"
 
 
 def _parsed(text: str) -> Any:

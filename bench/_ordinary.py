@@ -1,6 +1,7 @@
 """Large exports with the shape and the mix of real ones: a query a format in bench/exports, from the row's number alone.
 
-The first line of a query says what it is written as: csv, jsonl, parquet, or json, a document, with what stands around its elements.
+The first line of a query says what it is written as: csv, jsonl, parquet, txt, or json, a document, with what stands around its
+elements.
 $rows is how many records there are to be. `pick(i, salt, n)` is a number below n, `one_of` a member of a list, `moment` a time in July
 to September 2026; nothing is random.
 """
@@ -18,13 +19,19 @@ _MACROS = """
 CREATE MACRO pick(i, salt, n) AS (hash(i * 64 + salt) % n)::INTEGER;
 CREATE MACRO one_of(i, salt, words) AS words[1 + pick(i, salt, len(words))];
 CREATE MACRO moment(i) AS TIMESTAMP '2026-07-01' + to_seconds(pick(i, 63, 7948800));
+CREATE MACRO uuid_of(i) AS regexp_replace(md5('' || i), '(.{8})(.{4})(.{4})(.{4})(.{12})', '\\1-\\2-\\3-\\4-\\5');
 """
 _BATCH = 10_000
+_WRITTEN = {
+    "csv": "FORMAT csv, HEADER",
+    "parquet": "FORMAT parquet",
+    "txt": "FORMAT csv, HEADER false, QUOTE '', ESCAPE '', DELIMITER '\\x1e'",  # its one column, as it is
+}
 
 
 @dataclass(frozen=True, slots=True)
 class Ordinary:
-    """An export of a format. `container`: csv, jsonl, json (a document) or parquet; `around` a document's elements."""
+    """An export of a format. `container`: csv, jsonl, json (a document), parquet or txt; `around` a document's elements."""
 
     format: str
     name: str
@@ -39,9 +46,8 @@ class Ordinary:
         with duckdb.connect() as connection:
             connection.execute("SET enable_progress_bar = false; SET preserve_insertion_order = true")
             connection.execute(_MACROS)
-            if self.container in ("csv", "parquet"):
-                shape = "FORMAT csv, HEADER" if self.container == "csv" else "FORMAT parquet"
-                connection.execute(f"COPY ({query}) TO '{path}' ({shape})")
+            if self.container in _WRITTEN:
+                connection.execute(f"COPY ({query}) TO '{path}' ({_WRITTEN[self.container]})")
                 return path
             names = [str(row[0]) for row in connection.execute(f"DESCRIBE {query}").fetchall()]
             record = "element" if names == ["element"] else "r"

@@ -56,9 +56,9 @@ def main() -> int:
 def _cases(odd: bool) -> Iterator[Case | Ordinary]:
     usual = [] if odd else list(ordinary())
     covered = {(case.format, case.container) for case in usual}
-    yield from sorted(
-        [*usual, *(case for case in cases() if (case.format, case.container) not in covered)], key=lambda case: case.format
-    )
+    others = [case for case in cases() if (case.format, case.container) not in covered]
+    found: list[Case | Ordinary] = [*usual, *others]
+    yield from sorted(found, key=lambda case: case.format)
 
 
 def _compared(case: Case | Ordinary, rows: int, rounds: int, folder: Path) -> bool:
@@ -96,7 +96,8 @@ def bare_sql(case: Case | Ordinary, export: Path) -> str:
     if case.container == "csv":
         return f"SELECT * FROM read_csv({path}, all_varchar = true)"
     if case.container == "txt":
-        return f"SELECT * FROM read_csv({path}, auto_detect = false, delim = ' ', quote = '', columns = {{'a': 'VARCHAR'}}, null_padding = true, ignore_errors = true)"  # noqa: E501
+        whole = f"delim = {literal(chr(30))}, quote = '', escape = '', columns = {{'line': 'VARCHAR'}}"
+        return f"SELECT * FROM read_csv({path}, auto_detect = false, header = false, {whole})"
     with duckdb.connect() as connection, tempfile.TemporaryDirectory() as scratch:
         small = str(case.made(400, Path(scratch)) if isinstance(case, Ordinary) else case.source)
         described = connection.execute(

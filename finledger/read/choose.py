@@ -13,6 +13,7 @@ from finledger.read import usage as registry
 from finledger.read.columns import Layout
 from finledger.read.cut_off import cut_off
 from finledger.read.documents import bad_json, cut_lines, more_follows, unfold, wrong_with
+from finledger.read.flat_lines import flat_header, in_sql, long_line
 from finledger.read.header import Header, container_of, read_header
 from finledger.read.opened import Opened, text_lines
 from finledger.read.usage import ExportFormat
@@ -58,13 +59,15 @@ def choose(
             return lines if isinstance(lines, Blank) else (lines,)
         opened, found = lines
         name = found or name
-    header = read_header(opened, shown_as, container, connection)
+    header = _header(opened, shown_as, container, connection, name)
     if opened.unproven and not (isinstance(header, Header) and header.whole):
-        lines = _as_lines(replace(opened, path=opened.source), shown_as, workspace, format, map_file, careful=True)
+        lines = _as_lines(
+            replace(opened, path=opened.source, raw=False), shown_as, workspace, format, map_file, careful=True
+        )
         if isinstance(lines, Blank | Problem):
             return lines if isinstance(lines, Blank) else (lines,)
         opened = lines[0]
-        header = read_header(opened, shown_as, container, connection)
+        header = _header(opened, shown_as, container, connection, name)
     if not isinstance(header, Header):
         return header
     name = "column_map" if map_file is not None else name or registry.detected(header.has)
@@ -77,6 +80,14 @@ def choose(
     if lacking or outcome.rows.named("ts") is None or (outcome.rows.named("usage_id") is None and not outcome.rows.row_hash):
         return (_lacking(shown_as, known[name], header),)
     return name, header, outcome.rows, opened
+
+
+def _header(
+    opened: Opened, shown_as: str, container: str, connection: duckdb.DuckDBPyConnection, name: str
+) -> Header | tuple[Problem, ...]:
+    if opened.raw:
+        return flat_header(opened, registry.formats()[name].places, connection)
+    return read_header(opened, shown_as, container, connection)
 
 
 def _as_table(
@@ -112,9 +123,9 @@ def _as_lines(
             return _tidied(opened, workspace), ""
     else:
         found = registry.found_in_json(opened.path, format)
-        blank = registry.of_empty_pages(opened.path, format) if found is None or not found[0] else ""
+        blank = registry.of_empty_pages(opened.path, format) if found is None or not found[0] else ()
         if blank:
-            return Blank(blank, _no_usage(known[blank], shown_as))
+            return _no_usage(blank, shown_as)
         if found is None:
             return _tidied(opened, workspace), ""
         name, path, document = found
@@ -125,8 +136,14 @@ def _as_lines(
     if cut:  # once unfolded, nobody can say whether the last line was whole
         return cut[0]
     places = known[name].places
-    unproven = not careful and cut_lines(opened.path, document, path, places, target)
-    wrong = None if unproven else unfold(opened.path, document, path, places, target, shown_as)
+    if places.in_sql and not document and not path and in_sql(opened):
+        return replace(opened, unfolded=True, raw=True), name
+    written = replace(places, shape=None) if places.in_sql and document else places  # flat while they are read
+    unproven = not careful and cut_lines(opened.path, document, path, written, target)
+    wrong = None if unproven else unfold(opened.path, document, path, written, target, shown_as)
+    raw = written is not places and wrong is None and not long_line(target)
+    if written is not places and not raw:
+        unproven, wrong = False, unfold(opened.path, document, path, places, target, shown_as)
     if wrong is not None:
         return wrong
     if target.stat().st_size == 0:
@@ -134,17 +151,23 @@ def _as_lines(
             "no-rows", f"the document holds no record ({known[name].title})", SourceRef(shown_as),
             remedy="export it again for days that have usage, or leave it out",
         )  # fmt: skip
-    long = opened.long or places.shape is not None
+    long = opened.long or (places.shape is not None and not raw)
     more = more_follows(opened.path)
-    lines = replace(opened, path=target, unfolded=True, more=more, long=long, unproven=unproven, source=opened.path)
+    lines = replace(opened, path=target, unfolded=True, more=more, long=long, unproven=unproven, source=opened.path, raw=raw)
     return lines, "" if name == "column_map" else name
 
 
-def _no_usage(found: ExportFormat, shown_as: str) -> Problem:
-    return Problem(
-        "pages-empty", f"the pages hold no usage ({found.title}): every bucket is empty", SourceRef(shown_as),
-        remedy="nothing to do, if nothing was used in that time: the file is kept as read, with 0 records", severity="notice",
-    )  # fmt: skip
+def _no_usage(fitting: tuple[str, ...], shown_as: str) -> Blank | Problem:
+    where = SourceRef(shown_as)
+    if len(fitting) > 1:
+        return Problem(
+            "unknown-format", f"the page is empty, and may be of any format that has pages ({', '.join(fitting)})", where,
+            remedy="leave it out, or name the format with --as: the file is then kept as read, with 0 records",
+        )  # fmt: skip
+    title = registry.formats()[fitting[0]].title
+    remedy = "nothing to do, if nothing was used in that time: the file is kept as read, with 0 records"
+    message = f"the pages hold no usage ({title}): every bucket is empty"
+    return Blank(fitting[0], Problem("pages-empty", message, where, remedy=remedy, severity="notice"))
 
 
 def _tidied(opened: Opened, workspace: Path) -> Opened:

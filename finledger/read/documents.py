@@ -11,7 +11,7 @@ from __future__ import annotations
 import io
 import itertools
 import json
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -22,9 +22,19 @@ from finledger.read import json_cuts
 from finledger.read.json_records import Found, NoJson, Step, split, within
 
 _SAMPLE_BYTES = 4 << 20
+HEADS = (1 << 17, _SAMPLE_BYTES)  # how much of a text is looked at: a little, and more where that has too few records
 _SAMPLE = 50
 Shape = Callable[[dict[str, Any]], Iterable[dict[str, Any]]]
-Json = Any
+
+
+@dataclass(frozen=True, slots=True)
+class InSql:
+    """What a shape does to ordinary records, in SQL (flat_lines.py). `query`, of a relation of lines and of SQL of whether one is
+    JSON, has `flat` beside, a record of `names`, or NULL where the shape is to be asked; `functions` are Python's that it calls."""
+
+    names: tuple[str, ...]
+    query: Callable[[str, str], str]
+    functions: Mapping[str, Callable[[str], str]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +44,7 @@ class Places:
     paths: tuple[str, ...] = ("",)
     carry: tuple[str, ...] = ()
     shape: Shape | None = None
+    in_sql: InSql | None = None
 
     @property
     def plain(self) -> bool:
@@ -49,6 +60,8 @@ def is_document(path: Path) -> bool:
     if not filled or not filled[0].startswith(b"{"):
         return bool(filled) and filled[0].startswith(b"[")
     try:
+        if not filled[0].endswith(b"}"):
+            raise ValueError  # before all of it is parsed
         json.loads(filled[0])
     except (ValueError, RecursionError):
         # `{"data": [` with a record a line below it is a document, too
@@ -58,24 +71,29 @@ def is_document(path: Path) -> bool:
     return False
 
 
-def sampled(path: Path, document: bool, places: Places, record_path: str) -> frozenset[str]:
-    """The names in the first records at a path: what a format is detected by; none when nothing lies there."""
+def sampled(path: Path, document: bool, places: Places, record_path: str, size: int) -> tuple[frozenset[str], bool]:
+    """The names in the first records at a path: what a format is detected by; and whether the first bytes hold enough of them."""
     with path.open("rb") as stream:
-        head = stream.read(_SAMPLE_BYTES)
+        head = stream.read(size)
     names: set[str] = set()
+    count = 0
     found = records(io.BytesIO(head), document, record_path, places)
     try:
         for record in itertools.islice(found, _SAMPLE):
             names.update(record if isinstance(record, dict) else ())
+            count += 1
     except (NoJson, RecursionError):
         pass  # the sample ends inside a value
-    return frozenset(names)
+    return frozenset(names), count == _SAMPLE
 
 
-def empty_bucket(path: Path) -> frozenset[str]:
-    """The names in the first bucket of pages whose buckets all hold an empty list of results; none where that is not so."""
+def empty_bucket(path: Path) -> frozenset[str] | None:
+    """The names in the first bucket of pages whose buckets all hold an empty list of results; none of pages without any bucket.
+
+    None where the pages hold something, or are none.
+    """
     if path.stat().st_size > _SAMPLE_BYTES:
-        return frozenset()
+        return None
     text = path.read_bytes().decode("utf-8-sig", "replace")
     try:
         pages = [json.loads(text)]
@@ -83,14 +101,13 @@ def empty_bucket(path: Path) -> frozenset[str]:
         try:
             pages = [json.loads(line) for line in text.splitlines() if line.strip()]
         except (ValueError, RecursionError):
-            return frozenset()
-    buckets = [bucket for page in pages if isinstance(page, dict) for bucket in _listed(page.get("data"))]
+            return None
+    listed = [page.get("data") if isinstance(page, dict) else None for page in pages]
+    buckets = [bucket for page in listed if isinstance(page, list) for bucket in page]
     empty = [bucket for bucket in buckets if isinstance(bucket, dict) and bucket.get("results", bucket.get("result")) == []]
-    return frozenset(empty[0]) if empty and len(empty) == len(buckets) else frozenset()
-
-
-def _listed(found: Json) -> list[Json]:
-    return found if isinstance(found, list) else []
+    if not listed or not all(isinstance(page, list) for page in listed) or len(empty) < len(buckets):
+        return None
+    return frozenset(empty[0] if empty else ())
 
 
 def unfold(path: Path, document: bool, record_path: str, places: Places, target: Path, shown_as: str) -> Problem | None:
@@ -103,19 +120,20 @@ def unfold(path: Path, document: bool, record_path: str, places: Places, target:
                     for found in _found(stream, document, record_path, places)
                 )
             else:
-                out.writelines(_line(record) for record in records(stream, document, record_path, places))
+                out.writelines(flat_line(record) + "\n" for record in records(stream, document, record_path, places))
     except (NoJson, RecursionError) as wrong:
         return bad_json(str(wrong), shown_as)
     return None
 
 
 def cut_lines(path: Path, document: bool, record_path: str, places: Places, target: Path) -> bool:
-    """Whether the records of a document could be cut out by its look, one a line; it is proven later that they are some."""
-    if not document or places.shape is not None:
+    """Whether the records of a text could be cut out by its look, one a line; it is proven later that they are some."""
+    if places.shape is not None:
         return False
+    cut = json_cuts.lines if document else json_cuts.page_lines
     try:
-        with target.open("w", encoding="utf-8", newline="\n") as out:
-            out.writelines(json_cuts.lines(path, _steps(record_path), places.carry))
+        with target.open("wb") as out:
+            out.writelines(cut(path, _steps(record_path), places.carry))
     except json_cuts.NoCut:
         return False
     return True
@@ -124,11 +142,11 @@ def cut_lines(path: Path, document: bool, record_path: str, places: Places, targ
 _written = json.JSONEncoder(default=str).encode  # made once: json.dumps makes one for every record
 
 
-def _line(record: dict[str, Any] | str) -> str:
+def flat_line(record: dict[str, Any] | str) -> str:
     try:
-        return _written(record) + "\n"
+        return _written(record)
     except RecursionError:
-        return '"a record that is nested too deep"\n'
+        return '"a record that is nested too deep"'
 
 
 def wrong_with(path: Path) -> str:
@@ -194,9 +212,16 @@ def _of_lines(stream: BinaryIO, steps: tuple[Step, ...], carry: tuple[str, ...])
         try:
             yield from _of_line(line, steps, carry)
         except NoJson:
-            # Python reads NaN, and many programs write it: the value is refused for itself
-            plain = json.dumps(json.loads(line, parse_float=str, parse_constant=str))
-            yield from _of_line(plain, steps, carry)
+            plain = _without_nan(line)
+            yield from _of_line(plain, steps, carry) if plain else [line]
+
+
+def _without_nan(line: str) -> str:
+    """Python reads NaN, and many programs write it: the value is refused for itself. "" for what is broken in another way."""
+    try:
+        return json.dumps(json.loads(line, parse_float=str, parse_constant=str))
+    except (ValueError, RecursionError):
+        return ""
 
 
 def _of_line(line: str, steps: tuple[Step, ...], carry: tuple[str, ...]) -> list[Found] | list[str]:

@@ -3,25 +3,27 @@
 from __future__ import annotations
 
 import csv
+import json
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import duckdb
 
 from finledger.core.problem import Problem, SourceRef
 from finledger.read.columns import NO_RECORD, literal, quoted
 from finledger.read.exact_json import exact_lines, may_be_long
+from finledger.read.json_cuts import odd_line
 from finledger.read.opened import Opened, text_lines
 
 Container = Literal["csv", "jsonl", "parquet"]
 _DELIMITERS = (",", ";", "\t", "|")
 _MAX_LINE = 64 << 20
 _MAX_JSON = 8 << 20
-_DEEP = 500
+_SAMPLE = 1000
 _BRACKETED = re.compile(r".*\(([^()]+)\)")
 _NEVER = chr(30)  # JSON has no such character: with it as the delimiter, a line is one field
 csv.field_size_limit(1 << 30)
@@ -40,7 +42,9 @@ class Header:
     delimiter: str = ","
     plain: bool = True
     folded: Mapping[str, str] = field(default_factory=dict)
-    whole: bool = True  # every line of JSON lines is one object, none of them nested deep
+    careful: str = ""  # the relation to read when DuckDB refuses the other one, which takes every line for JSON
+    whole: bool = True  # every line of JSON lines is one object
+    inner: Mapping[tuple[str, ...], str] = field(default_factory=dict)  # texts inside Parquet's structs, by their names
 
     def ref(self, name: str) -> str:
         """The SQL text of a column; NULL when the export lacks it. `a.b` is the field b inside the record a."""
@@ -160,7 +164,7 @@ def _csv_header(path: Path, shown_as: str) -> Header | tuple[Problem, ...]:
         return problems
     refs = {name: f"c{index}" for index, name in enumerate(names)}
     relation = csv_relation(path, len(names), delimiter)
-    return Header("csv", tuple(names), relation, refs, {}, path, delimiter, plain=line == 1, folded=_folded(names))
+    return Header("csv", tuple(names), relation, refs, {}, path, delimiter, plain=line == 1, folded=folded(names))
 
 
 def _name_problems(names: Iterable[str], shown_as: str, line: int, excerpt: str) -> tuple[Problem, ...]:
@@ -179,34 +183,43 @@ def _name_problems(names: Iterable[str], shown_as: str, line: int, excerpt: str)
     return tuple(found)
 
 
-def _jsonl_header(opened: Opened, shown_as: str, connection: duckdb.DuckDBPyConnection) -> Header | tuple[Problem, ...]:
-    path = opened.path
-    lines = (
+def json_line_relation(path: Path) -> str:
+    """The lines of a file as the column `line`."""
+    return (
         f"read_csv({literal(str(path))}, auto_detect = false, header = false, delim = '{_NEVER}', quote = '', escape = '', "
         f"compression = 'none', max_line_size = {_MAX_JSON}, columns = {{'line': 'VARCHAR'}})"
     )
-    odd_line = "false"  # the parser of documents refuses what is nested deeper than it goes
-    if opened.unproven:
-        marks = "length(line) - length(replace(replace(line, '{', ''), '[', ''))"
-        odd_line = f"(NOT starts_with(line, '{{') OR (length(line) > {_DEEP} AND {marks} > {_DEEP}))"
-    # not json_valid() beside it, which reads every line once more
-    looked = (
-        f"SELECT TRY(json_keys(line)) AS keys, {may_be_long('line') if opened.long else 'false'} AS long, {odd_line} AS odd "
-        f"FROM {lines} WHERE line <> ''"
-    )
-    grouped = (
-        f"SELECT any_value(keys) AS keys, bool_or(long) AS long, bool_and(keys IS NOT NULL) AS valid, bool_or(odd) AS odd "
-        f"FROM ({looked}) GROUP BY hash(keys)"
-    )
+
+
+def texts_in(text: str, names: Iterable[str], written: Iterable[str] = ()) -> str:
+    """SQL of a record of the named fields of a JSON object, as texts, in one pass through it; `written` ones as JSON."""
+    return f"from_json({text}, {literal(json.dumps({**dict.fromkeys(names, 'VARCHAR'), **dict.fromkeys(written, 'JSON')}))})"
+
+
+def _jsonl_header(opened: Opened, shown_as: str, connection: duckdb.DuckDBPyConnection) -> Header | tuple[Problem, ...]:
+    path = opened.path
+    lines = json_line_relation(path)
+    odd = odd_line("line") if opened.unproven else "false"
     one = "unnest(CASE WHEN len(keys) > 0 THEN keys ELSE [NULL] END)"  # also of a line that is no JSON
     try:
+        long = "false"
+        if opened.long:  # where some of the first lines have such a number, none need be looked for
+            first = f"SELECT line FROM {lines} LIMIT {_SAMPLE}"
+            known = connection.execute(f"SELECT 1 FROM ({first}) WHERE {may_be_long('line')} LIMIT 1").fetchone()
+            long = "true" if known else may_be_long("line")
+        # not json_valid() beside it, which reads every line once more
+        looked = f"SELECT TRY(json_keys(line)) AS keys, {long} AS long, {odd} AS odd FROM {lines} WHERE line <> ''"
+        grouped = (
+            f"SELECT any_value(keys) AS keys, bool_or(long) AS long, bool_and(keys IS NOT NULL) AS valid, bool_or(odd) AS odd "
+            f"FROM ({looked}) GROUP BY hash(keys)"
+        )
         found = connection.execute(
             f"SELECT {one}, bool_or(long), bool_and(valid), bool_or(odd) FROM ({grouped}) GROUP BY 1"
         ).fetchall()
     except duckdb.InvalidInputException:
         return (_unreadable_line(path, shown_as),)
     names = tuple(sorted(str(name) for name, *_ in found if name is not None))
-    valid, odd = all(row[2] for row in found), any(row[3] for row in found)
+    valid, whole = all(row[2] for row in found), not any(row[3] for row in found)
     is_object = "(starts_with(exact, '{') OR regexp_matches(exact, '^[ \\t\\r\\n]*[{]'))"  # a look into all of it costs more
     if any(row[1] for row in found):
         exact = exact_lines(lines, "line <> ''")
@@ -221,7 +234,7 @@ def _jsonl_header(opened: Opened, shown_as: str, connection: duckdb.DuckDBPyConn
     paths = ", ".join(literal(json_path(name)) for name in names)
     relation = f"(SELECT json_extract_string(json, [{paths}]) AS j, json IS NULL AS broken, line FROM {objects})"
     refs = {name: f"j[{index}]" for index, name in enumerate(names, 1)}
-    return Header("jsonl", names, relation, refs, {}, path, folded=_folded(names), whole=valid and not odd)
+    return Header("jsonl", names, relation, refs, {}, path, folded=folded(names), whole=valid and whole)
 
 
 def json_path(*names: str) -> str:
@@ -231,7 +244,7 @@ def json_path(*names: str) -> str:
     return "$" + "".join("." + quoted(name) for name in names)
 
 
-def _folded(names: Iterable[str]) -> dict[str, str]:
+def folded(names: Iterable[str]) -> dict[str, str]:
     """The first column of each folded name."""
     found: dict[str, str] = {}
     for name in names:
@@ -266,7 +279,18 @@ def _parquet_header(path: Path, shown_as: str, connection: duckdb.DuckDBPyConnec
         return (Problem("bad-parquet", message, SourceRef(shown_as), remedy=remedy),)
     types = {str(row[0]): str(row[1]) for row in described}
     refs = {name: _parquet_text(name, kind) for name, kind in types.items()}
-    return Header("parquet", tuple(types), relation, refs, types, path, folded=_folded(types))
+    described = connection.execute(f"SELECT * FROM {relation} LIMIT 0").description or []
+    inner = dict(each for name, kind, *_ in described for each in _inner_texts(kind, (str(name),)))
+    return Header("parquet", tuple(types), relation, refs, types, path, folded=folded(types), inner=inner)
+
+
+def _inner_texts(kind: Any, place: tuple[str, ...]) -> Iterator[tuple[tuple[str, ...], str]]:
+    """The texts, whole numbers and decimals inside a struct, which JSON would write the same; others stay as JSON writes them."""
+    if kind.id == "struct":
+        for name, inside in kind.children:
+            yield from _inner_texts(inside, (*place, name))
+    elif len(place) > 1 and kind.id in ("varchar", "decimal", "bigint", "integer", "boolean"):
+        yield place, f"CAST({'.'.join(map(quoted, place))} AS VARCHAR)"
 
 
 def _parquet_text(name: str, kind: str) -> str:

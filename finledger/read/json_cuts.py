@@ -1,190 +1,391 @@
 """The records of a large JSON document by cutting its text where one ends and the next begins, as the first ones show it.
 
-    {"data": [{"start": 1, "results": [{"id": 1}, {"id": 2}]}, {"start": 2, …]}     cut at `}, {"id":` and at `]}, {"start":`
+    {"data": [{"start": 1, "results": [{"id": 1}, {"id": 2}]}, {"start": 2, …]}     cut at `}, {"id":` and at `]}, {"start": 2, …[`
 
-A cut looks at no character of its own, which takes about a third of what the parser does. It may be wrong, where a text in a record
-holds such a place or a record begins in another way. Who reads the lines has to prove that each is one JSON object: a document
-whose pieces are whole values, and whose remainder is whole without them, has just these. Otherwise json_records.py does it.
+A cut looks at no character of its own, and takes a tenth of what the parser does. It may be wrong, where a text in a record
+holds such a place or a record begins in another way. Who reads the lines has to prove that each is one JSON object (`odd_line`): a
+document whose pieces are whole values, and whose remainder is whole without them, has just these. Otherwise json_records.py does it.
 """
 
 from __future__ import annotations
 
 import io
+import json
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TextIO
+from typing import BinaryIO, Protocol
 
-from finledger.read.json_records import Step, _after, _comma, _key, _scan, split, within
+from finledger.read.columns import literal
+from finledger.read.json_records import Step, _after, _comma, _key, _scan, split
 
 _PIECE = 4 << 20
 _MOST = 32 << 20
+_DEEP = 500  # the parser of documents refuses what is nested deeper than it goes
+_SHOWN = 50
+_BLANKS = b" \t\r\n"
+_BLANK = "[ \t\r\n]*"
 _END = re.compile(r"[\]}\s]*\Z")
-# DuckDB takes these for JSON, the standard does not: in the compact text, in lower case
-_LOOSE = tuple(
-    before + mark + word for before in (b":", b",", b"[") for mark in (b"", b"-") for word in (b"nan", b"inf")
-)  # fmt: skip
+_TWO = re.compile(rf"\}}{_BLANK},{_BLANK}\{{".encode())
+_PLAIN = r'[^"\\\x00-\x1f]*'
+_TEXT = rf'"{_PLAIN}(?:\\(?:["\\/bfnrt]|u[0-9a-fA-F]{{4}}){_PLAIN})*"'
+_SCALAR = rf"(?:{_TEXT}|-?(?:0|[1-9][0-9]*)(?:\.[0-9]+)?(?:[eE][+-]?[0-9]+)?|true|false|null)"
+_WORDS = ("nan", "NaN", "NAN", "inf", "Inf", "INF")  # as programs write them
+Read = Callable[[], bytes]
 
 
 class NoCut(Exception):
     """The text is not one that can be cut."""
 
 
-def lines(path: Path, steps: tuple[Step, ...], carry: tuple[str, ...]) -> Iterator[str]:
-    """The records of a document, one or many a text, each on a line of its own. Raises NoCut, also after the first lines.
+def odd_line(line: str) -> str:
+    """SQL: whether a line that was cut out is no object, or one to DuckDB but not to the standard, or deeper than its parser goes."""
+    words = " OR ".join(f"contains({line}, {literal(word)})" for word in _WORDS)
+    opened = f"length({line}) - length(replace(replace({line}, '{{', ''), '[', ''))"
+    return (
+        f"NOT starts_with({line}, '{{') OR regexp_matches({line}, ',[ \\t]*[}}\\]]') "
+        f"OR CASE WHEN {words} THEN regexp_matches({line}, '[:,\\[][ \\t]*-?(?i:nan|inf)') ELSE false END "
+        f"OR CASE WHEN strlen({line}) > {2 * _DEEP} THEN {opened} > {_DEEP} ELSE false END"
+    )
+
+
+def lines(path: Path, steps: tuple[Step, ...], carry: tuple[str, ...]) -> Iterator[bytes]:
+    """The records of a document, many a text, each on a line of its own. Raises NoCut, also after the first lines.
 
     Line ends in a record become tabs, which JSON allows between its tokens only, as it does them.
     """
-    if any(step.mapping or not step.names for step in steps) or len(steps) > 2 or (steps and "data" not in steps[0].names):
+    if len(steps) > 2 or (steps and (steps[0].mapping or "data" not in steps[0].names)):
         raise NoCut
-    with path.open(encoding="utf-8-sig", newline="") as stream:
-        read = _Reading(stream).more
-        text = read()
-        try:
-            begin = _begin(text, steps)
-            where = _Border(text, begin)
-        except (ValueError, RecursionError):
-            raise NoCut from None
-        inside = _Inside(steps[1:], f"{_name(text, begin, steps)}.", carry) if steps[1:] else None
-        head, text = text[:begin], text[begin:]
-        while more := read():
-            *whole, text = where.pieces(text + more)
-            if len(text) > _MOST:
-                raise NoCut
-            yield from _written(where, whole, inside)
-            if whole:
-                text = where.opening + text
-        *whole, last = where.pieces(text)
-        yield from _written(where, whole, inside)
-        last = (where.opening if whole else "") + last
-        try:
-            _, end = _scan(last, 0)
-            rest = _after(last, end)
-            if last[rest : rest + 1] != "]" or list(split(io.BytesIO((head + last[rest:]).encode()), steps, carry)):
-                raise NoCut
-        except (ValueError, RecursionError):
-            raise NoCut from None
-        yield from _written(where, [last[: end - len(where.ending)]], inside)
+    with path.open("rb") as stream:
+        yield from _cut(_pieces(stream, b"\n", b"\r"), _of_document, steps, carry)
 
 
-class _Reading:
-    """The text of a document, a piece at a time. Raises NoCut where DuckDB may take what is no JSON."""
+def page_lines(path: Path, steps: tuple[Step, ...], carry: tuple[str, ...]) -> Iterator[bytes]:
+    """The records of JSON lines that are pages or buckets, many a text, each on a line of its own. Raises NoCut."""
+    names = [step.names for step in steps if not step.mapping]
+    if carry or len(names) != len(steps) or names[:-1] not in ([], [("data",)]) or not all(names) or not names:
+        raise NoCut
+    with path.open("rb") as stream:
+        yield from _cut(_pieces(stream, b"\r"), _of_lines, steps, carry)
 
-    def __init__(self, stream: TextIO) -> None:
-        self._stream, self._before = stream, b""
 
-    def more(self) -> str:
-        text = self._stream.read(_PIECE)
-        compact = self._before + text.encode().translate(None, b" \t\r\n").lower()
-        self._before = compact[-8:]
-        if b",}" in compact or b",]" in compact:
-            raise NoCut
-        if (b"nan" in compact or b"inf" in compact) and any(each in compact for each in _LOOSE):
-            raise NoCut
+def _pieces(stream: BinaryIO, *ends: bytes) -> Read:
+    """The text a piece at a time, without a BOM, with tabs for line ends."""
+    if stream.read(3) != b"\xef\xbb\xbf":
+        stream.seek(0)
+
+    def more() -> bytes:
+        text = stream.read(_PIECE)
+        for end in ends:
+            text = text.replace(end, b"\t")
         return text
 
+    return more
 
-def _begin(text: str, steps: tuple[Step, ...]) -> int:
-    """Where the first element of the list at the top begins, or of the list that the first step names."""
-    at = _after(text, 0)
+
+class _Cut(Protocol):
+    """`lines`: those of the records that end in the text so far. `last`: the others, and what follows them."""
+
+    def lines(self, text: bytes) -> bytes: ...
+
+    def last(self) -> tuple[bytes, bytes]: ...
+
+
+@dataclass(frozen=True, slots=True)
+class _Opening:
+    """`cut` takes the text from `at` on; with `before` in front of it, what follows the last record is a document without any."""
+
+    at: int
+    before: str
+    cut: _Cut
+
+
+def _cut(
+    read: Read, begun: Callable[[str, tuple[Step, ...]], _Opening], steps: tuple[Step, ...], carry: tuple[str, ...]
+) -> Iterator[bytes]:
+    text = read()
+    try:
+        first = text.decode("utf-8", "ignore")  # a piece may end in a character
+        opening = begun(first, steps)
+        text = text[len(first[: opening.at].encode()) :]
+        while text:
+            yield opening.cut.lines(text)
+            text = read()
+        last, tail = opening.cut.last()
+        if list(split(io.BytesIO(opening.before.encode() + tail), steps, carry)):
+            raise NoCut
+    except (ValueError, RecursionError):
+        raise NoCut from None
+    yield last
+
+
+def _of_document(text: str, steps: tuple[Step, ...]) -> _Opening:
+    at, name = _after(text, 0), ""
     if steps:
-        at, _ = _list_in(text, at, steps[0].names)
+        at, name = _list_in(text, at, steps[0].names)
     if text[at : at + 1] != "[":
         raise NoCut
-    return _after(text, at + 1)
+    at = _after(text, at + 1)
+    if not steps[1:]:
+        return _Opening(at, text[:at], _Records(_borders(text, at)))
+    if not steps[1].mapping:
+        return _buckets(text, _shell(text, at, steps[1].names, f"{name}."), f"{_BLANK},{_BLANK}")
+    if steps[1].names:
+        raise NoCut
+    return _mapping(text, at, f"{name}.key")
 
 
-def _list_in(text: str, at: int, names: tuple[str, ...]) -> tuple[int, int]:
-    """Where, in an object, the list of one of the names begins, and where its key does."""
+def _of_lines(text: str, steps: tuple[Step, ...]) -> _Opening:
+    page = _shell(text, _after(text, 0), steps[0].names, "", held="data" not in steps[0].names)
+    following = rf"[ \t]*\n{_BLANK}"
+    if steps[1:]:
+        following = rf"{_BLANK}(?:,|(?:{page.behind}{following}{page.before})+){_BLANK}"
+        page = _shell(text, page.begin, steps[1].names, "data.")
+    return _buckets(text, page, following)
+
+
+def _list_in(text: str, at: int, names: tuple[str, ...]) -> tuple[int, str]:
+    """Where, in an object, the list of one of the names begins, and the name."""
     if text[at : at + 1] != "{":
         raise NoCut
     at = _after(text, at + 1)
     while True:
         key, place = _key(text, at)
         if key in names and text[place : place + 1] == "[":
-            return place, at
+            return place, key
         _, place = _scan(text, place)
         at = _after(text, _comma(text, _after(text, place)))
 
 
-def _name(text: str, begin: int, steps: tuple[Step, ...]) -> str:
-    """The name of the list, of those that the first step has."""
-    return next(name for name in steps[0].names if re.search(rf'"{re.escape(name)}"\s*:\s*\[\s*\Z', text[:begin]))
-
-
+@dataclass(frozen=True, slots=True)
 class _Border:
-    """What stands between two elements of a list: `ending` of one, and `opening` of the next, with its first key."""
+    """What stands between two records of a list: `ending` of one, and `opening` of the next, with its first key."""
 
-    def __init__(self, text: str, at: int) -> None:
-        _, end = _scan(text, at)
-        following = _after(text, _comma(text, _after(text, end)))
-        if text[at : at + 1] != "{" or text[following : following + 1] != "{":
+    ending: bytes
+    between: bytes
+    opening: bytes
+
+    def parted(self, text: bytes) -> bytes:
+        return text.replace(self.between, self.ending + b"\n" + self.opening)
+
+
+@dataclass(frozen=True, slots=True)
+class _Borders:
+    """The same, of records that begin in several ways."""
+
+    between: re.Pattern[bytes]
+
+    def parted(self, text: bytes) -> bytes:
+        return self.between.sub(rb"}\n\1", text)
+
+
+def _first_records(text: str, at: int) -> tuple[list[str], list[str], str]:
+    """The first records, how they begin, and what stands between them."""
+    shown: list[str] = []
+    openings: list[str] = []
+    gap = ""
+    for _ in range(_SHOWN):
+        if text[at : at + 1] != "{":
             raise NoCut
-        _, next_end = _scan(text, following)
-        self.opening = text[following : _key(text, _after(text, following + 1))[1]]
-        between = text[end:following]
-        first, second = text[at:end], text[following:next_end]
-        tail = _END.search(first)
-        for ending in ("}", tail[0] if tail else "}"):
-            self.ending, self.between = ending, f"{ending}{between}{self.opening}"
-            if self.between not in first and self.between not in second:
-                return
+        try:
+            _, end = _scan(text, at)
+        except ValueError:
+            break  # the piece ends in it
+        openings.append(text[at : _key(text, _after(text, at + 1))[1]])
+        shown.append(text[at:end])
+        following = _after(text, end)
+        if text[following : following + 1] != ",":
+            break
+        following = _after(text, following + 1)
+        gap, at = text[end:following], following
+    return shown, openings, gap
+
+
+def _border(text: str, at: int) -> _Border:
+    """As the first records show it."""
+    shown, openings, gap = _first_records(text, at)
+    for ending in ("}", _END.findall(shown[0])[0]) if len({*openings[1:]}) == 1 else ():
+        between = f"{ending}{gap}{openings[1]}"
+        if not any(between in each for each in shown):
+            return _Border(ending.encode(), between.encode(), openings[1].encode())
+    raise NoCut
+
+
+def _borders(text: str, at: int) -> _Border | _Borders:
+    """The same, also where they begin in several ways: by these, or by the end of a line between them."""
+    with suppress(NoCut):
+        return _border(text, at)
+    shown, openings, gap = _first_records(text, at)
+    begin = r"\{" if "\t" in gap else "|".join(map(re.escape, sorted({*openings})))
+    between = rf"\}}{re.escape(gap)}({begin})"
+    if len(openings) < 2 or any(re.search(between, each) for each in shown):
         raise NoCut
-
-    def pieces(self, text: str) -> list[str]:
-        return text.split(self.between)
+    return _Borders(re.compile(between.encode()))
 
 
-class _Inside:
-    """The records in the list of each element, with what the element says beside them."""
+def _rest(text: bytes, end: str) -> tuple[bytes, bytes]:
+    """Records, as they are parted by commas, and what follows them, which begins with the end of what holds them."""
+    read = text.decode()
+    at = _after(read, 0)
+    while read[at : at + 1] != end:
+        at = _after(read, _scan(read, at)[1])
+        if read[at : at + 1] != end:
+            at = _after(read, _comma(read, at))
+    records = read[:at].encode()
+    return records.rstrip(_BLANKS), text[len(records) :]
 
-    def __init__(self, steps: tuple[Step, ...], prefix: str, carry: tuple[str, ...]) -> None:
-        self._steps, self._prefix, self._carry = steps, prefix, carry
-        self._where: _Border | None = None
-        self._key = ""
 
-    def lines(self, text: str) -> str:
-        """The records of one element, a line each."""
-        if self._where is None or self._key not in text:
-            return self._known(text)
-        start = text.index(self._key) + len(self._key)
-        end = text.rindex("]")
-        found, _ = within(f"{text[:start]}{{}}{text[end:]}", 0, self._steps, self._prefix, self._carry)
-        if len(found) != 1 or found[0].text != "{}":
-            return self._known(text)
-        along = found[0].line()[1:-1]
-        records = text[start:end].strip()
-        if not records.startswith("{") or not records.endswith("}"):
-            return self._known(text)
-        along = f"{', ' if along else ''}{along}}}\n"
-        between = f"{self._where.ending[:-1]}{along}{self._where.opening}"
-        return f"{records[:-1].replace(self._where.between, between)}{along}"
+def _short(text: bytes) -> bytes:
+    if len(text) > _MOST:
+        raise NoCut
+    return text
 
-    def _known(self, text: str) -> str:
-        """As the careful way reads it; it shows where to cut the next ones."""
-        found, end = within(text, 0, self._steps, self._prefix, self._carry)
-        if end != len(text.rstrip()):
+
+class _Records:
+    """The records of one list."""
+
+    def __init__(self, border: _Border | _Borders) -> None:
+        self._border, self._open = border, b""
+
+    def lines(self, text: bytes) -> bytes:
+        whole, end, opened = self._border.parted(self._open + text).rpartition(b"\n")
+        self._open = _short(opened)
+        return whole + end
+
+    def last(self) -> tuple[bytes, bytes]:
+        record, tail = _rest(self._open, "]")
+        return record + b"\n", tail
+
+
+class _Mapping:
+    """The records of mappings in a list, each with its key."""
+
+    def __init__(self, name: str, key: str, opening: str) -> None:
+        begin, self._name = f"{{{name}: ", name.encode()
+        self._open = f"{begin}{key}, ".encode()
+        following = rf"\}}{_BLANK}(?:,|\}}{_BLANK},{_BLANK}\{{){_BLANK}"
+        self._border = re.compile(rf"{following}({_TEXT}){_BLANK}:{_BLANK}\{{{_BLANK}{re.escape(opening)}".encode())
+        self._parted = rb"}" + b"\n" + begin.encode() + rb"\1, " + opening.replace("\\", r"\\").encode()
+
+    def lines(self, text: bytes) -> bytes:
+        if self._name in text:
             raise NoCut
-        if self._where is None and len(found) > 1 and all(each.record and each.value for each in found):
-            place, key = _list_in(text, 0, self._steps[0].names)
-            self._where, self._key = _Border(text, _after(text, place + 1)), text[key : place + 1]
-        return "".join(f"{each.line()}\n" for each in found)
+        whole, end, opened = self._border.sub(self._parted, self._open + text).rpartition(b"\n")
+        self._open = _short(opened)
+        return whole + end
+
+    def last(self) -> tuple[bytes, bytes]:
+        record, tail = _rest(self._open, "}")
+        return record + b"\n", tail
 
 
-def _written(where: _Border, whole: list[str], inside: _Inside | None) -> Iterator[str]:
-    """Elements, of which all but the first lack their opening, and all their ending."""
-    if inside is None:
-        if whole:
-            yield f"{f'{where.ending}{chr(10)}{where.opening}'.join(map(_one_line, whole))}{where.ending}\n"
-        return
-    opening = ""
-    try:
-        for each in whole:
-            yield inside.lines(_one_line(f"{opening}{each}{where.ending}"))
-            opening = where.opening
-    except (ValueError, RecursionError):
-        raise NoCut from None
+def _mapping(text: str, at: int, name: str) -> _Opening:
+    if text[at : at + 1] != "{":
+        raise NoCut
+    begin = _after(text, at + 1)
+    key = text[begin : _scan(text, begin)[1]]
+    place = _key(text, begin)[1]
+    first = _after(text, place + 1)
+    if text[place : place + 1] != "{" or text[first : first + 1] != '"':
+        raise NoCut
+    opening = text[first : _key(text, first)[1]]
+    return _Opening(first, text[: at + 1], _Mapping(json.dumps(name), key, opening))
 
 
-def _one_line(text: str) -> str:
-    return text.replace("\n", "\t").replace("\r", "\t") if "\n" in text or "\r" in text else text
+@dataclass(frozen=True, slots=True)
+class _Shell:
+    """What stands before and behind the list of an element, as one shows it: the same keys in the same order, and other scalars.
+
+    `begin` is where the list begins in it, `keys` are of what each record of the list is given along.
+    """
+
+    before: str
+    behind: str
+    begin: int
+    keys: tuple[str, ...]
+
+
+def _shell(text: str, at: int, names: tuple[str, ...], prefix: str, *, held: bool = True) -> _Shell:
+    if text[at : at + 1] != "{":
+        raise NoCut
+    parts, begin = [""], 0
+    keys: list[str] = []
+    end = _after(text, at + 1)
+    while text[end : end + 1] != "}":
+        key, place = _key(text, _after(text, _comma(text, end)) if keys else end)
+        if text[place : place + 1] not in ("[", "{"):
+            parts[-1] += re.escape(text[at:place]) + (f"({_SCALAR})" if held else _SCALAR)
+        elif key in names and text[place] == "[" and not begin:
+            parts[-1] += re.escape(text[at : place + 1]) + _BLANK
+            parts.append(r"\]")
+            begin = _after(text, place + 1)
+        else:
+            raise NoCut
+        keys.append(key)
+        at = _scan(text, place)[1]
+        end = _after(text, at)
+    if not begin or len({*keys}) != len(keys):
+        raise NoCut
+    along = tuple(f"{prefix}{key}" for key in keys if key not in names) if held else ()
+    return _Shell(parts[0], parts[1] + re.escape(text[at : end + 1]), begin, along)
+
+
+class _Buckets:
+    """The records in the lists of elements that are alike, with what each element says beside them."""
+
+    def __init__(self, shell: _Shell, following: str, held: tuple[bytes, ...]) -> None:
+        self._behind = re.compile(shell.behind.encode())
+        self._split = re.compile(f"{shell.behind}{following}{shell.before}".encode()).split
+        self._groups, self._later = self._behind.groups + len(held), self._behind.groups
+        self._along = "".join(f", {json.dumps(key).replace('%', '%%')}: %s" for key in shell.keys).encode() + b"}\n"
+        self._held, self._open = held, b""
+        self._border: _Border | None = None
+
+    def lines(self, text: bytes) -> bytes:
+        *parts, opened = self._split(self._open + text)
+        self._open = _short(opened)
+        if self._border is None:
+            self._border = next(self._shown(parts[:: self._groups + 1]), None)
+        found = []
+        for at in range(0, len(parts), self._groups + 1):
+            middle = at + 1 + self._later
+            found.append(self._records(parts[at], (*self._held, *parts[at + 1 : middle])))
+            self._held = tuple(parts[middle : at + 1 + self._groups])
+        return b"".join(found)
+
+    def last(self) -> tuple[bytes, bytes]:
+        records, tail = _rest(self._open, "]")
+        behind = self._behind.match(tail)
+        if behind is None:
+            raise NoCut
+        self._border = self._border or next(self._shown([self._open]), None)
+        return self._records(records, (*self._held, *behind.groups())), tail
+
+    def _shown(self, lists: list[bytes]) -> Iterator[_Border]:
+        for listed in lists:
+            with suppress(NoCut):  # of a list inside its one record
+                if _TWO.search(listed):
+                    yield _border(listed.decode(), 0)
+
+    def _records(self, listed: bytes, along: tuple[bytes, ...]) -> bytes:
+        listed = listed.rstrip(_BLANKS)
+        if not listed:
+            return b""
+        if not listed.endswith(b"}"):
+            raise NoCut
+        end = self._along % along
+        border = self._border
+        if border is None:
+            return listed[:-1] + end
+        return listed[:-1].replace(border.between, border.ending[:-1] + end + border.opening) + end
+
+
+def _buckets(text: str, shell: _Shell, following: str) -> _Opening:
+    """Elements like the first one, which begins where `text` has its shell."""
+    before = re.compile(f"{shell.before}\\Z").search(text[: shell.begin])
+    if before is None:
+        raise NoCut
+    held = tuple(each.encode() for each in before.groups())
+    return _Opening(shell.begin, text[: shell.begin], _Buckets(shell, following, held))

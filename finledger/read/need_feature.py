@@ -81,6 +81,8 @@ def refuse_featureless(
     connection.execute(
         f"CREATE OR REPLACE TEMP TABLE featureless AS SELECT record FROM wanting SEMI JOIN unsaid USING ({listed})"
     )
+    # Remainders among them do not count either.
+    connection.execute("DELETE FROM marks WHERE record IN (SELECT record FROM featureless)")
     connection.execute("INSERT INTO marks (record, fate) SELECT record, 'rejected' FROM featureless")
     connection.execute(f"INSERT INTO late SELECT record, 'feature', '', {literal(REASON)} FROM featureless")
 

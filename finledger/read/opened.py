@@ -38,8 +38,12 @@ __all__ = ["Opened", "Progress", "content_hash", "last_line", "open_export", "te
 _CHUNK = 1 << 20
 _HEAD = 1 << 12
 _CONTROLS = bytes(code for code in (*range(32), 127) if code not in (9, 10, 13))
-_DIGITS = bytes(48 if 48 <= code < 58 else 46 if code == 46 else 32 for code in range(256))
+_BEFORE_TEXT = b'"_abcdfghijklmnopqrstuvwxyzABCDFGHIJKLMNOPQRSTUVWXYZ'  # none stands before a number in JSON; e is in some
+_DIGITS = bytes(
+    48 if 48 <= code < 58 else 46 if code == 46 else 120 if code in _BEFORE_TEXT else 32 for code in range(256)
+)  # fmt: skip
 _LONG = (b"0" * 20, b"." + b"0" * 8, b"0" * 8 + b".0")  # as in exact_json.py, of digits that are all 0
+_LOOKS = 64
 
 
 class Progress(Protocol):
@@ -70,6 +74,7 @@ class Opened:
     long: bool = True  # JSON may hold a number that a float does not keep
     unproven: bool = False  # the lines of `path` were cut out of a document by the look of it, which lies at `source`
     source: Path = Path()
+    raw: bool = False  # the lines are records as they were written, which the format makes flat while they are read
 
 
 def open_export(
@@ -231,8 +236,7 @@ class _Scan:
         self.control = self.control or len(chunk.translate(None, _CONTROLS)) != len(chunk)
         self.tabs = self.tabs or b"\t" in chunk
         if not self.long:
-            digits = (self.before + chunk).translate(_DIGITS)
-            self.long = any(each in digits for each in _LONG)
+            self.long = _holds_long((self.before + chunk).translate(_DIGITS))
             self.before = chunk[-32:]
         self.last = chunk[-1:]
 
@@ -265,6 +269,20 @@ class _Scan:
         return Opened(
             path, sha256, size, True, lines, tidy, self.control, self.tabs, ended, self.encoding, long=self.long
         )  # fmt: skip
+
+
+def _holds_long(digits: bytes) -> bool:
+    """Whether a number of JSON may be long: not one that is part of a text, as ids have digits. Many of those, and it may be."""
+    looks = 0
+    for each in _LONG:
+        at = digits.find(each)
+        while at >= 0:
+            before = digits[max(at - _LOOKS, 0) : at].rstrip(b"0.")
+            looks += 1
+            if not before.endswith(b"x") or looks > _LOOKS:
+                return True
+            at = digits.find(each, at + len(each))
+    return False
 
 
 def _empty(shown_as: str) -> Problem:

@@ -4,6 +4,7 @@
     ├─ a   60
     └─ b   40
 
+The run may not say what of its input was cached: input of every kind is held against input of every kind, output against output.
 A parent that holds more bills the remainder when its source says that its spans are inclusive; otherwise, and when it holds
 less than its children, nobody can say what was used, and the row is refused with both sums. A parent without tokens, or
 over children without any, repeats nothing. Only spans of the same trace in the same file are looked at.
@@ -98,7 +99,7 @@ def _linked(trace: dict[str, Span]) -> dict[str, Span]:
 
 def _settle(span: Span, trace: dict[str, Span], inclusive: bool) -> tuple[tuple[int | str, ...] | None, str]:
     below, leaves = _below(span, trace)
-    if span.tokens in (below, leaves):
+    if _in_all(span.tokens) in (_in_all(below), _in_all(leaves)):
         return (span.record, "aggregate", None, None, None, None), ""  # type: ignore[return-value]
     if not any(below):
         return None, ""
@@ -129,6 +130,12 @@ def _below(span: Span, trace: dict[str, Span]) -> tuple[Tokens, Tokens]:
             leaves = _added(leaves, child.tokens)
         stack.extend((grandchild, counts) for grandchild in child.children)
     return below, leaves
+
+
+def _in_all(tokens: Tokens) -> tuple[int, int]:
+    """Input of every kind, and output."""
+    *asked, answered = tokens
+    return sum(asked), answered
 
 
 def _added(left: Tokens, right: Tokens) -> Tokens:

@@ -11,7 +11,7 @@ workspace is written. docs/decisions/0003-loading.md has the measurements.
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -39,7 +39,10 @@ _SHOWN_REASONS = 5
 _DAMAGED = (duckdb.InvalidInputException, duckdb.SerializationException, duckdb.Error)  # the last: a page that ends early
 MEMORY_LIMIT = "700MB"
 # Read once more and thrown away. PRESERVE_ORDER: without it, rows of costly queries lie in any order, and `record` is a lie.
-_STAGED = "FORMAT parquet, COMPRESSION uncompressed, ROW_GROUP_SIZE 61440, WRITE_BLOOM_FILTER false, PRESERVE_ORDER true"
+_STAGED = (
+    "FORMAT parquet, PARQUET_VERSION V2, COMPRESSION uncompressed, ROW_GROUP_SIZE 61440, DICTIONARY_SIZE_LIMIT 4096, "
+    "WRITE_BLOOM_FILTER false, PRESERVE_ORDER true"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +67,7 @@ class _Job:
     delimiter: str
     layout: Layout
     context: Context
-    inclusive: bool
+    inclusive: Collection[str]
     progress: Progress | None
     ahead: _Ahead | None = None
     walked: Walked | None = None
@@ -89,7 +92,7 @@ def stage(
     source: str | None = None,
     map_file: Path | None = None,
     timezone: str = "UTC",
-    inclusive: bool = False,
+    inclusive: Collection[str] = (),
     workspace: Path,
     month: Month | None = None,
     sha256: str | None = None,
@@ -100,7 +103,7 @@ def stage(
     """Read one export into the workspace. What is wrong with the file as a whole is in `problems`; bad rows are in `rejects`.
 
     `format` None = detected by the header; `map_file` reads the export by a column map. `source` None = the format's name.
-    `inclusive`: the source's parent spans hold their children's tokens (C2). `month`: rows of other months are refused.
+    `inclusive`: sources whose parent spans hold their children's tokens (C2). `month`: rows of other months are refused.
     `sha256`: the content hash, if it is known already. `encoding`: of text that has no BOM, when it is not UTF-8.
     `need`: what `require_feature` asks of every row (A6).
     """
@@ -124,17 +127,15 @@ def stage(
         if not isinstance(chosen[0], str):
             return _failed(path, shown_as, chosen, opened)
         name, header, layout, opened = chosen
-        control = opened.control or header.container != "csv" or (opened.tabs and header.delimiter != "\t")
+        control = opened.control or header.container == "jsonl" or (opened.tabs and header.delimiter != "\t")
         context = Context(timezone, control, month, written=header.container == "csv")
         job = _Job(
             shown_as, opened, connection, workspace, header, header.delimiter, layout, context, inclusive, progress, ahead
         )
         job.need, job.source = need, source or ("usage" if name == "column_map" else name)
-        staged = _staged(job)
+        return replace(_staged(job), format=name, source=job.source, path=str(path), timezone=timezone)
     finally:
         connection.close()
-    named = source or ("usage" if name == "column_map" else name)
-    return replace(staged, format=name, source=named, path=str(path), timezone=timezone)
 
 
 def connect(workspace: Path, timezone: str = "UTC") -> duckdb.DuckDBPyConnection:
@@ -203,7 +204,7 @@ def _staged(job: _Job) -> StagedFile:
     )
     found = Copies(0, []) if job.layout.row_hash else find_copies(job.connection, job.rows, job.columns)
     job.problems.extend(_conflicts(job, found.conflicts))
-    aggregates, job.late = find_aggregates(job.connection, job.rows, job.columns, inclusive=job.inclusive)
+    aggregates, job.late = find_aggregates(job.connection, job.rows, job.columns, inclusive=job.source in job.inclusive)
     insert_rows(job.connection, "marks (record, fate)", [(record, "rejected") for record in job.late])
     rejected, rejects = _write_rejects(job)
     if rejected == job.read:
@@ -228,6 +229,9 @@ def _copy(job: _Job) -> None:
         except duckdb.Error as error:
             if type(error) not in _DAMAGED:
                 raise  # the machine's fault, or ours
+            if job.header.careful:
+                job.header = replace(job.header, relation=job.header.careful, careful="")
+                return _copy(job)
             if job.header.container != "csv":
                 job.problems.append(_unreadable(job, error))
                 return
@@ -387,6 +391,15 @@ def _all_rejected(job: _Job, rejects: str) -> Problem:
     record = reasons[0][3]
     line, excerpt = _lines(job, {record}).get(record, (None, ""))
     remedy = "correct the export; if it is another format or another month, see --as, --map and --month"
+    when = job.layout.named("ts")
+    if (
+        when is not None
+        and len(reasons) == 1
+        and reasons[0][:2] == (when.shown, "is missing")
+        and job.header.container == "jsonl"
+    ):
+        dated = f'jq -c \'. + {{"{when.shown}": "2026-07-31T12:00:00Z"}}\' FILE'
+        remedy = f"say when it was, which the file does not: one time for all rows ({dated}), or each row's own"
     message = "\n".join((f"not one row can be accepted (rows read: {job.read:,})", *listed))
     return Problem("all-rows-rejected", message, SourceRef(job.shown_as, line), excerpt[:160], remedy)
 

@@ -274,6 +274,12 @@ def test_money__of_two_currencies_does_not_add_up() -> None:
 )  # fmt: skip
 def test_money__is_shown_with_exactly_its_minor_digits(minor: int, currency: str, shown: str) -> None:
     assert str(Money(minor, currency)) == shown
+    assert f"{Money(minor, currency):,}".replace(",", "") == shown
+
+
+def test_money__for_people_has_a_comma_every_three_digits() -> None:
+    said = [f"{Money(minor, currency):,}" for minor, currency in ((-123456789, "USD"), (99999, "USD"), (1112, "JPY"))]
+    assert said == ["-1,234,567.89", "999.99", "1,112"]
 
 
 @pytest.mark.parametrize("code", ["XAU", "XXX", "XTS", "usd", "", "EURO"])

@@ -81,6 +81,15 @@ def test_unfold__cut_off_document_takes_nothing(tmp_path: Path) -> None:
     assert ([found.code for found in file.problems], file.rows) == (["bad-json"], "")
 
 
+def test_records__a_line_with_nan_that_is_broken_too_is_refused_alone(tmp_path: Path) -> None:
+    page = json.dumps(PAGE)
+    (tmp_path / "x.jsonl").write_text(
+        page + '\n{"data": [{"results": [{"model": NaN, "output_tokens":,}]}]}\n' + page + "\n"
+    )
+    found = unfolded(tmp_path / "x.jsonl", "data[].results[]")
+    assert [isinstance(each, dict) for each in found] == [True, False, True]
+
+
 def test_unfold__memory_does_not_grow_with_the_document(tmp_path: Path) -> None:
     path = tmp_path / "big.json"
     with path.open("w") as stream:

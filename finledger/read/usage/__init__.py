@@ -23,7 +23,7 @@ from types import ModuleType
 from typing import TYPE_CHECKING
 
 from finledger.core.usage import Grain
-from finledger.read.documents import Places, empty_bucket, is_document, sampled
+from finledger.read.documents import HEADS, Places, empty_bucket, is_document, sampled
 
 if TYPE_CHECKING:
     import duckdb
@@ -95,11 +95,20 @@ def detected(has: Callable[[str], bool]) -> str:
     return max(fitting)[1] if fitting else ""
 
 
-def of_empty_pages(path: Path, wanted: str | None) -> str:
-    """The format of pages of buckets that hold no record, "" where the text is none: nothing was used in that time."""
+def of_empty_pages(path: Path, wanted: str | None) -> tuple[str, ...]:
+    """The formats that pages without a record may be of, () where the text is none: nothing was used in that time.
+
+    A bucket says which by its fields; pages without any may be of every format that has pages, unless one was asked for.
+    """
     found = empty_bucket(path)
-    fitting = (name for name, each in formats().items() if each.bucket in found and wanted in (None, name))
-    return next(fitting, "") if found else ""
+    if found is None:
+        return ()
+    asked = {name: each for name, each in formats().items() if each.needs and wanted in (None, name)}
+    said = tuple(name for name, each in asked.items() if each.bucket in found)
+    if said or (found and wanted is None):
+        return said[:1]
+    paged = (name for name, each in asked.items() if any(place.startswith("data[]") for place in each.places.paths))
+    return tuple(name for name in paged if not (found and asked[name].bucket))
 
 
 def found_in_json(path: Path, wanted: str | None) -> tuple[str, str, bool] | None:
@@ -107,20 +116,31 @@ def found_in_json(path: Path, wanted: str | None) -> tuple[str, str, bool] | Non
 
     None: the lines are records as they stand. `wanted`: the format that was asked for, whatever the text holds.
     """
+    document = is_document(path)
+    for size in HEADS:
+        best, plain, full = _best_place(path, document, wanted, size)
+        if full or path.stat().st_size <= size:
+            break  # more of the text shows no more of the records that are looked at
+    if best is None:
+        return ("", "", True) if document else None
+    return None if plain else (best[1], best[2], document)
+
+
+def _best_place(path: Path, document: bool, wanted: str | None, size: int) -> tuple[tuple[int, str, str] | None, bool, bool]:
+    """The format that needs the most, with its place; whether its lines are records as they stand; whether enough lie there."""
     from finledger.read.header import fold
 
-    document = is_document(path)
     best: tuple[int, str, str] | None = None
-    plain = False
-    seen: dict[tuple[object, ...], frozenset[str]] = {}  # many formats look at the same place
+    plain = full = False
+    seen: dict[tuple[object, ...], tuple[frozenset[str], bool]] = {}  # many formats look at the same place
     for name, each in formats().items():
         if not each.needs or wanted not in (None, name):
             continue
         for record_path in each.places.paths:
             looked = (record_path, each.places.carry, each.places.shape)
             if looked not in seen:
-                seen[looked] = sampled(path, document, each.places, record_path)
-            names = seen[looked]
+                seen[looked] = sampled(path, document, each.places, record_path, size)
+            names, enough = seen[looked]
             known = {fold(found) for found in names}
 
             def has(column: str, known: set[str] = known) -> bool:
@@ -130,7 +150,5 @@ def found_in_json(path: Path, wanted: str | None) -> tuple[str, str, bool] | Non
             fits = each.fits(has) or (wanted == name and bool(names))
             if fits and (best is None or len(each.needs) > best[0]):
                 best = (len(each.needs), name, record_path)
-                plain = not document and not record_path and each.places.shape is None
-    if best is None:
-        return ("", "", True) if document else None
-    return None if plain else (best[1], best[2], document)
+                plain, full = not document and not record_path and each.places.shape is None, enough
+    return best, plain, full

@@ -22,9 +22,10 @@ def plus_list(filled: str) -> str:
     """SQL: the exact sum of a list of texts, as text; NULL for an empty list."""
     summed = f"list_sum(list_transform(texts, lambda each: {decimal_sql('each')}))"
     whole = f"len(list_filter(texts, lambda each: {decimal_sql('each')} IS NULL)) = 0"
+    written = "array_to_string(texts, ' + ')"  # also of a sum beyond what DuckDB adds, which would end the whole file
     return (
         f"list_transform([{filled}], lambda texts: CASE WHEN len(texts) = 0 THEN NULL WHEN {whole} "
-        f"THEN CAST({summed} AS VARCHAR) ELSE array_to_string(texts, ' + ') END)[1]"
+        f"THEN coalesce(TRY(CAST({summed} AS VARCHAR)), {written}) ELSE {written} END)[1]"
     )
 
 
@@ -49,7 +50,8 @@ def utc(names: str) -> Column:
     plain = "regexp_replace({0}, ' ?UTC$', '')"
     return Column(
         (names,),
-        "CASE WHEN length({0}) = 10 THEN {0} || 'T00:00:00Z' "
+        "CASE WHEN length({0}) > 17 AND ends_with({0}, 'Z') THEN {0} WHEN length({0}) = 10 THEN {0} || 'T00:00:00Z' "
+        f"WHEN regexp_full_match({{0}}, '{_MOMENT}:[0-9]{{{{2}}}}( ?UTC)?') THEN left({{0}}, 19) || 'Z' "
         f"WHEN regexp_full_match({{0}}, '{_MOMENT}Z?') THEN left({{0}}, 16) || ':00Z' "
         f"WHEN regexp_full_match({plain}, '{_MOMENT}:[0-9]{{{{2}}}}(\\.[0-9]*)?') THEN {plain} || 'Z' ELSE {{0}} END",
     )

@@ -3,8 +3,8 @@
     {"status": …, "data": {"resultType": "matrix", "result": [{"metric": {label: …}, "values": [[1720000000, "73"], …]}, …]}}
     DCGM_FI_DEV_GPU_UTIL{gpu="0",UUID="GPU-1",…} 73 1720000000000
 
-An answer is streamed (ijson) into a line for each series, scrapes are read by DuckDB as lines; what each label says is worked
-out once a series. The table lies in the workspace as Parquet, a row for each sample, in the order of the file.
+What stands before a sample is the same for all of its series, and is read once. A text that is as Prometheus writes it is cut
+(`_cut_samples.py`); of any other, an answer is streamed (ijson) into a line for each series, and scrapes are read line by line.
 """
 
 from __future__ import annotations
@@ -22,11 +22,10 @@ from finledger.core.records import is_metrics
 from finledger.read.columns import literal
 from finledger.read.documents import Watched, bad_json
 from finledger.read.opened import Opened, last_line, text_lines
+from finledger.read.usage._cut_samples import LINE, NAME, OTHER, WRITTEN, cut_answer, cut_scrapes
 
 _HEAD = 1 << 16
 _AT_ONCE = 10_000  # samples a line: a line of them is read as one value
-_LINE = 8 << 20
-WRITTEN = "FORMAT parquet, COMPRESSION uncompressed, PRESERVE_ORDER true"
 _ANSWER = re.compile(rb'"resultType"\s*:\s*"(?:matrix|vector)"')
 _LABEL = r'([A-Za-z_][A-Za-z0-9_]*)\s*=\s*("(?:[^"\\]|\\.)*")'
 
@@ -39,7 +38,8 @@ def is_answer(head: bytes) -> bool:
 def samples(
     opened: Opened, shown_as: str, connection: duckdb.DuckDBPyConnection, workspace: Path, metrics: Iterable[str]
 ) -> Path | Problem | None:
-    """A Parquet file of `record`, `labels`, `metric`, `time`, `value`, all but the first as text; None: no file of samples.
+    """A Parquet file of `series`, `time` and `value`, a row for each sample, in the order of the file, and the table `series` of
+    `series`, `labels`, `metric`; time, value and labels as text. None: no file of samples.
 
     Of scrapes only the named metrics are taken, and lines that are no sample, with nothing but a value; of an answer, all.
     """
@@ -47,19 +47,45 @@ def samples(
         head = stream.read(_HEAD)
     target = workspace / f"{opened.sha256[:16]}.samples.parquet"
     if is_answer(head):
-        series = workspace / f"{opened.sha256[:16]}.series.jsonl"
-        wrong = _series_lines(opened.path, series, shown_as)
-        if wrong is not None:
-            return wrong
-        query = _of_series(series)
+        if not cut_answer(opened.path, connection, target):
+            return answered(opened.path, shown_as, connection, target) or target
     elif is_metrics(next((line for line in text_lines(opened.path) if line.strip()), "")):
         if not opened.ended:
             return _cut_off(opened, shown_as)
-        query = _of_scrapes(opened.path, metrics)
+        if not (opened.tidy and cut_scrapes(opened.path, connection, target, metrics)):
+            scraped(opened.path, connection, target, metrics)
     else:
         return None
-    connection.execute(f"COPY ({query}) TO {literal(str(target))} ({WRITTEN})")
     return target
+
+
+def answered(path: Path, shown_as: str, connection: duckdb.DuckDBPyConnection, target: Path) -> Problem | None:
+    """The samples of any answer."""
+    lines = target.with_suffix(".jsonl")
+    wrong = _series_lines(path, lines, shown_as)
+    if wrong is None:
+        _numbered(_of_series(lines), connection, target)
+    return wrong
+
+
+def scraped(path: Path, connection: duckdb.DuckDBPyConnection, target: Path, metrics: Iterable[str]) -> None:
+    """The samples of any scrapes."""
+    _numbered(_of_scrapes(path, metrics), connection, target)
+
+
+def _numbered(query: str, connection: duckdb.DuckDBPyConnection, target: Path) -> None:
+    """What the query finds, with numbers in the place of labels."""
+    found = target.with_suffix(".labelled")
+    connection.execute(f"COPY ({query}) TO {literal(str(found))} ({WRITTEN})")
+    relation = f"read_parquet({literal(str(found))}, file_row_number = true)"
+    connection.execute(
+        "CREATE OR REPLACE TEMP TABLE series AS SELECT CAST(row_number() OVER () AS INTEGER) AS series, labels, metric "
+        f"FROM (SELECT DISTINCT labels, metric FROM {relation} WHERE labels IS NOT NULL)"
+    )
+    same = "s.labels = f.labels AND s.metric IS NOT DISTINCT FROM f.metric"
+    query = f"SELECT s.series, f.time, f.value FROM {relation} f LEFT JOIN series s ON {same} ORDER BY f.file_row_number"
+    connection.execute(f"COPY ({query}) TO {literal(str(target))} ({WRITTEN})")
+    found.unlink()
 
 
 def _series_lines(path: Path, target: Path, shown_as: str) -> Problem | None:
@@ -106,10 +132,10 @@ def _pairs(series: Any) -> list[Any]:
 def _of_series(path: Path) -> str:
     columns = "{'labels': 'VARCHAR', 'times': 'VARCHAR[]', 'values': 'VARCHAR[]'}"
     lines = (
-        f"read_json({literal(str(path))}, format = 'newline_delimited', columns = {columns}, maximum_object_size = {_LINE})"
+        f"read_json({literal(str(path))}, format = 'newline_delimited', columns = {columns}, maximum_object_size = {LINE})"
     )
     return (
-        "SELECT row_number() OVER () AS record, labels, json_extract_string(labels, '$.__name__') AS metric, "
+        "SELECT labels, json_extract_string(labels, '$.__name__') AS metric, "
         f"nullif(time, '') AS time, value FROM (SELECT labels, unnest(times) AS time, unnest(\"values\") AS value FROM {lines})"
     )
 
@@ -117,12 +143,12 @@ def _of_series(path: Path) -> str:
 def _of_scrapes(path: Path, metrics: Iterable[str]) -> str:
     lines = (
         f"read_csv({literal(str(path))}, auto_detect = false, header = false, delim = '{chr(30)}', quote = '', escape = '', "
-        f"compression = 'none', max_line_size = {_LINE}, columns = {{'line': 'VARCHAR'}})"
+        f"compression = 'none', max_line_size = {LINE}, columns = {{'line': 'VARCHAR'}})"
     )
     named = " OR ".join(f"starts_with(line, {literal(name)})" for name in metrics)
     wanted = ", ".join(literal(name) for name in metrics)
     # a line of another metric is looked at only to see that it is one
-    other = "regexp_full_match(line, '[A-Za-z_:][A-Za-z0-9_:]*([ \\t]*[{].*[}])?[ \\t]+[^ \\t].*')"
+    other = f"regexp_full_match(line, '{OTHER}')"
     kept = f"CASE WHEN {named} THEN true WHEN line = '' OR starts_with(line, '#') THEN false ELSE NOT {other} END"
     # labels stand between the first brace and the last: what they say is read once for each text
     braces, first, last = "contains(line, '{')", "instr(line, '{')", "length(line) - instr(reverse(line), '}') + 1"
@@ -134,9 +160,9 @@ def _of_scrapes(path: Path, metrics: Iterable[str]) -> str:
         f"FROM (SELECT rtrim(trim(line), chr(13)) AS line FROM {lines}) WHERE {kept}"
     )
     whole = f"metric IN ({wanted}) AND tail.value <> ''"
-    longer = "regexp_full_match(metric, '[A-Za-z_:][A-Za-z0-9_:]*') AND tail.value <> ''"  # another metric of a longer name
+    longer = f"regexp_full_match(metric, '{NAME}') AND tail.value <> ''"  # another metric of a longer name
     return (
-        f"SELECT row_number() OVER () AS record, CASE WHEN {whole} THEN labels END AS labels, "
+        f"SELECT CASE WHEN {whole} THEN labels END AS labels, "
         f"CASE WHEN {whole} THEN metric END AS metric, CASE WHEN {whole} THEN nullif(tail.time, '') END AS time, "
         f"CASE WHEN {whole} THEN tail.value ELSE left(line, 200) END AS value FROM ({split}) WHERE ({whole}) OR NOT ({longer})"
     )

@@ -15,12 +15,13 @@ from pathlib import Path
 import duckdb
 
 from finledger.core.problem import Outcome, Problem, SourceRef
-from finledger.read.columns import Field, Layout, literal
+from finledger.read.columns import Field, Layout, is_control, literal, time_sql
 from finledger.read.documents import Places
 from finledger.read.header import Header
 from finledger.read.opened import Opened
-from finledger.read.usage._declared import Reader, fixed, sql
-from finledger.read.usage._samples import WRITTEN, labels_as_json, samples
+from finledger.read.usage._cut_samples import WRITTEN
+from finledger.read.usage._declared import Column, Reader, fixed
+from finledger.read.usage._samples import labels_as_json, samples
 
 _PERCENT, _RATIO = "DCGM_FI_DEV_GPU_UTIL", "DCGM_FI_PROF_GR_ENGINE_ACTIVE"
 _REASON = f"is no share of a GPU's time: 0 to 100 of {_PERCENT}, or 0 to 1 of {_RATIO}, once a step"
@@ -35,15 +36,19 @@ _OF_SCRAPING = (
     "exported_instance", "DCGM_FI_DRIVER_VERSION",
 )  # fmt: skip
 _COLUMNS = ("team", "cluster", "region", "modelName", "UUID", "GPU_I_ID", "GPU_I_PROFILE", "namespace", "exported_namespace")
+_FACTS = ("gpu", "namespace", "team", "cluster", "region", "uuid", "model", "tags")
 _UNTAGGED = (*_OF_SCRAPING, *_COLUMNS, "exported_pod", "exported_container")
+_SHARE = "TRY_CAST(value AS DECIMAL(24, 21))"
+_HOURS = "left(digits, length(digits) - 18) || '.' || right(digits, 18)"
+_DECIMAL = "TRY_CAST({text} AS DECIMAL(38, 18))"
 
 
 def _label(name: str) -> str:
     return f"nullif(json_extract_string(said, {literal('$.' + name)}), '')"
 
 
-def _series_sql(path: str) -> str:
-    """Each set of labels once, with what it says."""
+def _known_sql() -> str:
+    """Each series once: what its labels say, and the GPU and whose work it is as numbers, in the order of their texts."""
     exported = f"coalesce({', '.join(_label('exported_' + name) for name in _WORK)}) IS NOT NULL"
     scraper = " OR ".join(f"contains(coalesce({_label(name)}, ''), 'dcgm-exporter')" for name in ("pod", "container"))
     work = [
@@ -55,45 +60,42 @@ def _series_sql(path: str) -> str:
     skipped = ", ".join(literal(name) for name in (*_UNTAGGED, "pod", "container"))
     others = f"list_filter({pairs}, lambda each: coalesce(each.value, '') <> '' AND each.key NOT IN ({skipped}))"
     own = "list_filter(['pod=' || pod, 'container=' || container], lambda each: each IS NOT NULL)"
+    tags = f"to_json(list_sort(list_transform({others}, lambda each: each.key || '=' || each.value) || {own}))"
     return (
-        f"SELECT *, CAST(to_json(list_sort(list_transform({others}, lambda each: each.key || '=' || each.value) || {own})) "
-        "AS VARCHAR) AS tags FROM ("
-        f"SELECT labels, said, {board} || coalesce(' ' || {_label('GPU_I_ID')}, '') AS gpu, {', '.join(work)}, "
+        "SELECT *, CASE WHEN gpu IS NOT NULL THEN dense_rank() OVER (ORDER BY gpu) END AS board, "
+        "dense_rank() OVER (ORDER BY concat_ws(' ', namespace, pod, container)) AS work, "
+        f"nullif(CAST({tags} AS VARCHAR), '[]') AS tags FROM ("
+        f"SELECT series, metric, said, {board} || coalesce(' ' || {_label('GPU_I_ID')}, '') AS gpu, {', '.join(work)}, "
         f"{_label('team')} AS team, {_label('cluster')} AS cluster, {_label('region')} AS region, {_label('UUID')} AS uuid, "
         f"{_label('modelName')} || coalesce(' ' || {_label('GPU_I_PROFILE')}, '') AS model "
-        f"FROM (SELECT labels, {labels_as_json('labels')} AS said FROM "
-        f"(SELECT DISTINCT labels FROM read_parquet({path}) WHERE labels IS NOT NULL)))"
+        f"FROM (SELECT series, metric, {labels_as_json('labels')} AS said FROM series))"
     )
 
 
 def _rows_sql(path: str, both: bool) -> str:
     """The samples in the order of the file, each with the samples of its GPU before and after it. Times in milliseconds."""
-    whole = "CASE WHEN regexp_full_match(time, '[0-9]{12,13}') THEN CAST(time AS BIGINT) "
+    whole = "TRY_CAST(time AS BIGINT)"
     seconds = "CAST(floor(TRY_CAST(time AS DECIMAL(20, 9)) * 1000) AS BIGINT)"
     moment = (
-        f"{whole} WHEN regexp_full_match(time, '[0-9]{{9,10}}([.][0-9]*)?|[0-9][.]?[0-9]*[eE][+]?0?9') THEN {seconds} END"
+        f"CASE WHEN regexp_full_match(time, '[0-9]{{12,13}}') THEN {whole} WHEN regexp_full_match(time, '[0-9]{{9,10}}') THEN "
+        f"{whole} * 1000 WHEN regexp_full_match(time, '[0-9]{{9,10}}[.][0-9]*|[0-9][.]?[0-9]*[eE][+]?0?9') THEN {seconds} END"
     )
-    read = f"SELECT record, labels, metric, time, value, {moment} AS ms FROM read_parquet({path})"
-    joined = (
-        f"SELECT s.* EXCLUDE (labels), l.* EXCLUDE (labels, said), l.said IS NULL AS unlabelled "
-        f"FROM ({read}) s LEFT JOIN ({_series_sql(path)}) l USING (labels)"
-    )
+    read = f"SELECT file_row_number AS record, series, time, value, {moment} AS ms FROM read_parquet({path}, file_row_number = true)"
+    joined = f"SELECT s.*, metric, board, work FROM ({read}) s LEFT JOIN known USING (series)"
     if both:
         # one that measured nothing takes the place of no percentage
-        ratio = f"bool_or(metric = '{_RATIO}' AND TRY_CAST(value AS DECIMAL(24, 21)) <= 1) OVER (PARTITION BY gpu, ms)"
+        ratio = f"bool_or(metric = '{_RATIO}' AND {_SHARE} <= 1) OVER (PARTITION BY board, ms)"
         joined = (
             f"SELECT * EXCLUDE (ratio) FROM (SELECT *, {ratio} AS ratio FROM ({joined})) "
-            f"WHERE metric IS DISTINCT FROM '{_PERCENT}' OR ms IS NULL OR gpu IS NULL OR NOT coalesce(ratio, false)"
+            f"WHERE metric IS DISTINCT FROM '{_PERCENT}' OR ms IS NULL OR board IS NULL OR NOT coalesce(ratio, false)"
         )
-    work = "concat_ws(' ', namespace, pod, container)"
     near = ", ".join(
-        f"{side}({what}) OVER near AS {side}_{name}"
-        for side in ("lag", "lead")
-        for what, name in (("ms", "ms"), (work, "work"))
+        f"{side}(ms) OVER near AS {side}_ms, {side}(work) OVER near <> work AS {side}_other" for side in ("lag", "lead")
     )
     return (
-        f"SELECT * EXCLUDE (record), {work} AS work, {near} FROM ({joined}) "
-        f"WINDOW near AS (PARTITION BY gpu ORDER BY ms, {work}, record) ORDER BY record"
+        f"SELECT n.metric, time, value, ms, {', '.join(_FACTS)}, said IS NULL AS unlabelled, lag_ms, lag_other, lead_ms, lead_other "
+        f"FROM (SELECT record, series, metric, time, value, ms, {near} FROM ({joined}) "
+        "WINDOW near AS (PARTITION BY board ORDER BY ms, work, record)) n LEFT JOIN known USING (series) ORDER BY record"
     )
 
 
@@ -105,19 +107,21 @@ def table(opened: Opened, shown_as: str, connection: duckdb.DuckDBPyConnection, 
     if not isinstance(found, Path):
         return found
     path, target = literal(str(found)), workspace / f"{opened.sha256[:16]}.dcgm.parquet"
-    counted = connection.execute(
-        f"SELECT count(*), count(time), count(DISTINCT metric) FILTER (metric IN ('{_PERCENT}', '{_RATIO}')) FROM read_parquet({path})"
-    ).fetchone()
-    rows, timed, metrics = counted or (0, 0, 0)
+    rows, timed = connection.execute(f"SELECT count(*), count(time) FROM read_parquet({path})").fetchone() or (0, 0)
     if not rows:
         message = f"the file holds no sample of {_PERCENT} or {_RATIO}"
         return Problem("no-rows", message, SourceRef(shown_as), remedy=_REMEDY)
     if not timed:
         message = f"the samples say no time (samples: {rows:,}): how busy a GPU was at one moment is no hours"
         return Problem("samples-without-step", message, SourceRef(shown_as), remedy=_REMEDY)
-    connection.execute(f"COPY ({_rows_sql(path, metrics == 2)}) TO {literal(str(target))} ({WRITTEN})")
+    connection.execute(f"CREATE OR REPLACE TEMP TABLE known AS {_known_sql()}")
+    metrics = {metric for (metric,) in connection.execute("SELECT DISTINCT metric FROM known").fetchall()}
+    connection.execute(f"COPY ({_rows_sql(path, metrics >= {_PERCENT, _RATIO})}) TO {literal(str(target))} ({WRITTEN})")
     found.unlink()
-    return replace(opened, path=target, unfolded=True)
+    texts = f"concat({', '.join(_FACTS)})"
+    said = f"SELECT coalesce(bool_or({is_control(texts)}), false) FROM known"
+    (control,) = connection.execute(said).fetchone() or (True,)
+    return replace(opened, path=target, unfolded=True, control=control, tabs=False)
 
 
 class _Dcgm(Reader):
@@ -130,16 +134,17 @@ class _Dcgm(Reader):
         step = _step_of(header, shown_as)
         if isinstance(step, Problem):
             return Outcome(None, (step,))
-        slot = f"ms // {step}"
-        named = f"left(sha256(concat_ws(chr(31), 'dcgm', gpu, ({slot}) * {step})), 32)"
+        named = f"left(sha256(concat_ws(chr(31), 'dcgm', gpu, (ms // {step}) * {step})), 32)"
         fields = (
             # a sample that is refused for its time or GPU needs no id as well
             Field("usage_id", f"CASE WHEN gpu IS NOT NULL AND ms IS NOT NULL THEN {named} ELSE '-' END", "usage_id"),
             *found.rows.fields,
-            Field("gpu_busy_hours", _busy(step), "value", reason=_REASON),
-            Field("tag", "nullif(tags, '[]')", "labels"),
+            Field("gpu_busy_hours", f"coalesce(refused, {_HOURS})", "value", _DECIMAL, reason=_REASON),
+            Field("tag", "tags", "labels"),
         )
-        return Outcome(replace(found.rows, fields=fields, row_hash=""))
+        texts = {each.text: "" for each in fields if each.name != "ts"}  # none of them is a word that means empty
+        bound = (*found.rows.bound, (("refused", _refused(step)), ("digits", _digits(step))))
+        return Outcome(replace(found.rows, fields=fields, row_hash="", bound=bound, clean={**found.rows.clean, **texts}))
 
 
 def _step_of(header: Header, shown_as: str) -> int | Problem:
@@ -169,16 +174,9 @@ def _seconds(milliseconds: int) -> str:
     return f"{milliseconds // 1000} s" if milliseconds % 1000 == 0 else f"{milliseconds} ms"
 
 
-def _busy(step: int) -> str:
-    """SQL of the busy hours, in whole numbers all the way, to 18 places; of what is none, a text that says why."""
-    share = "TRY_CAST(value AS DECIMAL(24, 21))"
-    # units of 10^-21 × ms, over an hour's ms, for 18 places; half of the last place is rounded up
-    hour = f"(CASE metric WHEN '{_PERCENT}' THEN {3_600_000 * 100_000} ELSE {3_600_000 * 1000} END)"
-    units = f"((CAST(replace(CAST({share} AS VARCHAR), '.', '') AS HUGEINT) * {step} + {hour} // 2) // {hour})"
-    digits = f"lpad(CAST({units} AS VARCHAR), 19, '0')"
-    hours = f"left({digits}, length({digits}) - 18) || '.' || right({digits}, 18)"
-    most = f"CASE metric WHEN '{_PERCENT}' THEN 100 ELSE 1 END"
-    near = [f"({side}_ms // {step} = ms // {step} AND {side}_work <> work)" for side in ("lag", "lead")]
+def _refused(step: int) -> str:
+    """SQL: why a sample is none, as a text; NULL of a good one."""
+    near = [f"({side}_ms // {step} = ms // {step} AND {side}_other)" for side in ("lag", "lead")]
     cases = (
         ("metric IS NULL AND time IS NULL", "value || ' (no sample)'"),
         ("unlabelled", "value || ' of labels that cannot be read'"),
@@ -186,15 +184,34 @@ def _busy(step: int) -> str:
         (f"metric NOT IN ('{_PERCENT}', '{_RATIO}')", "value || ' of ' || metric"),
         ("gpu IS NULL", "value || ' of no GPU: neither UUID, nor Hostname and gpu'"),
         (
-            f"NOT regexp_full_match(value, '[0-9]+([.][0-9]*)?([eE][+-]?[0-9]+)?') OR {share} IS NULL",
+            f"NOT regexp_full_match(value, '[0-9]+([.][0-9]*)?([eE][+-]?[0-9]+)?') OR {_SHARE} IS NULL",
             "value || ' of ' || metric",
         ),
-        (f"{share} > {most}", "value || ' of ' || metric"),
+        (f"{_SHARE} > 100 OR ({_SHARE} > 1 AND metric = '{_RATIO}')", "value || ' of ' || metric"),
         (" OR ".join(near), "value || ' beside that of another pod: each has the whole GPU'"),
         (f"lag_ms // {step} = ms // {step} AND lag_ms < ms", f"value || ' once more in the step of {_seconds(step)}'"),
     )
-    return f"CASE {' '.join(f'WHEN {when} THEN {then}' for when, then in cases)} ELSE {hours} END"
+    return f"CASE {' '.join(f'WHEN {when} THEN {then}' for when, then in cases)} END"
 
+
+def _digits(step: int) -> str:
+    """SQL of the busy hours in units of 10^-18, in whole numbers all the way, with at least 19 digits."""
+    # units of 10^-21 × ms, over an hour's ms, for 18 places; half of the last place is rounded up
+    units = f"CAST(replace(CAST({_SHARE} AS VARCHAR), '.', '') AS HUGEINT) * {step}"
+    percent, ratio = (f"({units} + {hour // 2}) // {hour}" for hour in (3_600_000 * 100_000, 3_600_000 * 1000))
+    return f"lpad(CAST(CASE metric WHEN '{_PERCENT}' THEN {percent} ELSE {ratio} END AS VARCHAR), 19, '0')"
+
+
+# A moment of the years 2000 to 2100 stays a number; any other is a text that is shown, and refused.
+_IN_RANGE = "BETWEEN 946684800000 AND 4133980799999"
+_WHOLE = "TRY_CAST({text} AS BIGINT)"
+_TIME = Column(
+    ("time", "ms"),
+    f"CASE WHEN ms {_IN_RANGE} THEN CAST(ms AS VARCHAR) WHEN ms IS NULL THEN {{0}} "
+    "ELSE strftime(make_timestamp(ms * 1000), '%Y-%m-%dT%H:%M:%S.%fZ') END",
+    f"CASE WHEN CAST({_WHOLE} AS VARCHAR) = {{text}} AND {_WHOLE} {_IN_RANGE} THEN make_timestamp({_WHOLE} * 1000) "
+    f"ELSE {time_sql('{text}')} END",
+)
 
 READER = _Dcgm(
     title="NVIDIA DCGM exporter: GPU use from Prometheus (query_range JSON, scrapes as text)",
@@ -202,11 +219,7 @@ READER = _Dcgm(
     needs=("ms", "lag_ms", "value", "metric"),
     places=Places(()),
     columns={
-        "ts": sql(
-            "CASE WHEN {1} IS NULL THEN {0} ELSE strftime(make_timestamp(CAST({1} AS BIGINT) * 1000), '%Y-%m-%dT%H:%M:%S.%fZ') END",
-            "time",
-            "ms",
-        ),
+        "ts": _TIME,
         "requests": fixed("0"),
         "team": "team",
         "gpu_sku": "model",

@@ -18,12 +18,8 @@ from finledger.read.usage._texts import Texts
 
 
 def _row(body: str, *names: str, **more: str) -> Column:
-    """A column from several: «0», «1», … in `body` are their texts, each of which is worked out once a row."""
-    named = ", ".join(f"t{number} := {{{number}}}" for number in range(len(names)))
-    for number in range(len(names)):
-        body = body.replace(f"«{number}»", f"row.t{number}")
-    found = f"list_transform([struct_pack({named})], lambda row: {in_template(body)})[1]"
-    return Column(names, found, **more)
+    """A column from several: «0», «1», … in `body` are their texts."""
+    return Column(names, in_template(body), **more)
 
 
 def _items(text: str) -> str:
@@ -39,9 +35,20 @@ _AMOUNTS = f"coalesce(list_transform({_LISTED}, lambda credit: {_AMOUNT}), ['cre
 _CREDITS = f"CASE WHEN «0» IS NULL THEN [«2»] ELSE {_AMOUNTS} END"
 _SUM = f"list_transform([list_concat([«1»], {_CREDITS})], lambda amounts: {plus_list('amounts')})[1]"
 # what is no amount is said of the cost alone
+# Credits as nearly all are: objects without another in them, whose amounts are plain numbers.
+_PLAIN = "-?[0-9]{1,12}([.][0-9]{1,18})?"
+_PLAIN_AMOUNT = '"amount":"?(-?[0-9]{1,12}(?:[.][0-9]{1,18})?)"?[,}]'
+_OTHER = r'"[^"\\]*":("[^"\\]*"|[^]["\\{},]*)'
+_CREDIT = f'[{{]({_OTHER},)*"amount":"?{_PLAIN}"?(,{_OTHER})*[}}]'
+_PLAIN_CREDITS = rf"\[{_CREDIT}(,{_CREDIT})*\]"
+_PLAIN_AMOUNTS = f"regexp_extract_all(«0», '{_PLAIN_AMOUNT}', 1)"
+_ALONE = "(«0» = '[]' OR («0» IS NULL AND «2» IS NULL))"
 _EFFECTIVE = (
-    f"CASE WHEN {decimal_sql('«1»')} IS NULL THEN NULL "
-    f"WHEN coalesce(«0», '[]') = '[]' AND «2» IS NULL THEN «1» ELSE {_SUM} END"
+    f"CASE WHEN {_ALONE} AND regexp_full_match(«1», '{_PLAIN}') THEN «1» "
+    f"WHEN regexp_full_match(«1», '{_PLAIN}') AND regexp_full_match(«0», '{_PLAIN_CREDITS}') "
+    f"AND len({_PLAIN_AMOUNTS}) = json_array_length(«0») "
+    f"THEN CAST(list_sum(CAST(list_concat([«1»], {_PLAIN_AMOUNTS}) AS DECIMAL(38,18)[])) AS VARCHAR) "
+    f"WHEN {decimal_sql('«1»')} IS NULL THEN NULL WHEN {_ALONE} THEN «1» ELSE {_SUM} END"
 )
 
 # `Gemini 2.5 Flash GA Text Input - Predictions`, `Gemini 3 Flash Text Input Caching`, and of the Gemini API
@@ -59,48 +66,61 @@ _TOKENS = {
     "output_tokens": f"{_VERTEX}output{_ENDING}|{_API}output{_OF_API}$",
 }
 _SKU, _TYPE = "sku.description", "cost_type"
+_GEMINI, _COUNT, _METERED, _FLAT = "@gemini", "@count", "@metered", "@flat"
 
 
-def _is(*buckets: str, sku: str = "«0»", kind: str = "«1»") -> str:
-    """SQL: whether the row is of a SKU of one of the buckets, and of use, not an adjustment of it."""
-    patterns = "|".join(_TOKENS[bucket] for bucket in buckets)
-    return f"coalesce({kind}, 'regular') = 'regular' AND regexp_matches(lower({sku}), '{patterns}')"
+def _gemini() -> Column:
+    """The SKU in lower case where it may be one of Gemini, and the row is of use, not an adjustment of it; few rows are."""
+    found = "contains(lower({0}), 'gemini') AND coalesce({1}, 'regular') = 'regular'"
+    return sql(f"CASE WHEN {found} THEN lower({{0}}) END", _SKU, _TYPE)
 
 
-def _tokens(bucket: str) -> Column:
+def _metered() -> Column:
+    """The SKU where it counts tokens of text."""
+    return _row(f"CASE WHEN regexp_matches(«0», '{'|'.join(_TOKENS.values())}') THEN «0» END", _GEMINI)
+
+
+def _count() -> Column:
     """The amount used, or that in pricing units, whichever of the two is in a count or in blocks of tokens."""
     cases = []
     for amount, unit in ((0, 1), (2, 3)):
         counted = blocks("", "").template.replace("{1}", f"«{unit}»").replace("{0}", f"«{amount}»")
         cases.append(f"WHEN regexp_full_match(lower(«{unit}»), 'counts?|tokens?') THEN «{amount}»")
         cases.append(f"WHEN regexp_full_match(lower(«{unit}»), '10* ?[kmb]?( ?(counts?|tokens?))?') THEN {counted}")
-    names = ("usage.amount", "usage.unit", "usage.amount_in_pricing_units", "usage.pricing_unit", _SKU, _TYPE)
-    return _of_gemini(4, _row(f"CASE WHEN {_is(bucket, sku='«4»', kind='«5»')} THEN CASE {' '.join(cases)} END END", *names))
+    names = ("usage.amount", "usage.unit", "usage.amount_in_pricing_units", "usage.pricing_unit", _METERED)
+    return _row(f"CASE WHEN «4» IS NOT NULL THEN CASE {' '.join(cases)} END END", *names)
 
 
-def _of_sku(found: str) -> Column:
-    return _of_gemini(0, _row(f"CASE WHEN {_is(*_TOKENS)} THEN {found} END", _SKU, _TYPE))
-
-
-def _of_gemini(sku: int, column: Column) -> Column:
-    """The column only where the SKU may be one of Gemini, which few rows are: elsewhere nothing is put together for it."""
-    return Column(column.names, f"CASE WHEN contains(lower({{{sku}}}), 'gemini') THEN {column.template} END")
+def _tokens(bucket: str) -> Column:
+    return _row(f"CASE WHEN regexp_matches(«1», '{_TOKENS[bucket]}') THEN «0» END", _COUNT, _METERED)
 
 
 def _model() -> Column:
     """As the SKU writes it, in lower case with hyphens: gemini-2.5-flash."""
     found = [
-        f"nullif(regexp_extract(lower(«0»), '{each}', 1), '')"
-        for each in (f"{_VERTEX}(?:in|out)put", f"{_OF_API}( caching)?$")
+        f"nullif(regexp_extract(«0», '{each}', 1), '')" for each in (f"{_VERTEX}(?:in|out)put", f"{_OF_API}( caching)?$")
     ]
-    return _of_sku(f"replace(coalesce({', '.join(found)}), ' ', '-')")
+    return _row(f"replace(coalesce({', '.join(found)}), ' ', '-')", _METERED)
+
+
+# Labels as nearly all are: a list of keys and values that are plain texts, without a blank between them.
+_TEXT = r'[^"\\,:}[:cntrl:]\x{80}-\x{9f}][^"\\[:cntrl:]\x{80}-\x{9f}]*'
+_LABEL = f'[{{]"key":"{_TEXT}","value":"({_TEXT})?"[}}]'
+_LABELS = f"{_LABEL}(,{_LABEL})*"
 
 
 def _labelled(key: str) -> Column:
     """The value of a key among the labels."""
     is_key = f"CASE WHEN json_valid(label) THEN coalesce((label->>'$.key') = '{key}', false) ELSE false END"
-    found = f"list_filter({_items('«0»')}, lambda label: {is_key})"
-    return _row(f"CASE WHEN contains(«0», '\"{key}\"') THEN {found}[1]->>'$.value' END", "labels")
+    found = f"list_filter({_items('«0»')}, lambda label: {is_key})[1]->>'$.value'"
+    quick = f'regexp_extract(«0», \'[{{]"key":"{key}","value":"([^"]*)"\', 1)'
+    flat = f'contains(«0», \'{{"key":"{key}",\') AND «1»'
+    return _row(
+        f"CASE WHEN NOT contains(«0», '\"{key}\"') THEN NULL WHEN {flat} THEN {quick} ELSE {found} END", "labels", _FLAT
+    )
+
+
+_LISTS = ("labels", "system_labels", "project.labels", "tags")
 
 
 def _tags(texts: Texts) -> str:
@@ -112,11 +132,18 @@ def _tags(texts: Texts) -> str:
     both = f"[struct_pack(keys := {keys}, values := {values})]"
     once = f"list_transform({both}, lambda p: CASE WHEN {are_pairs} THEN {pairs} ELSE [t] END)[1]"
     listed = f"CASE WHEN t IS NULL OR t = '[]' THEN [] WHEN NOT json_valid(t) THEN [t] ELSE {once} END"
-    found = ", ".join(texts.of(name) for name in ("labels", "system_labels", "project.labels", "tags"))
+    found = ", ".join(texts.of(name) for name in _LISTS)
     month = f"[['invoice.month=' || {texts.of('invoice.month')}]]"
     every = f"flatten(list_transform([{found}], lambda t: {listed}) || {month})"
     kept = f"list_sort(list_filter({every}, lambda each: each IS NOT NULL))"
-    return f"nullif(CAST(to_json({kept}) AS VARCHAR), '[]')"
+    written = f'\'{{"key":"invoice.month","value":"\' || {texts.of("invoice.month")} || \'"}}\''
+    bare = ", ".join(f"nullif(nullif({texts.of(name)}, '[]')[2:-2], '')" for name in _LISTS)
+    lists = " AND ".join(f"coalesce(starts_with({texts.of(name)}, '['), true)" for name in _LISTS)
+    all_ = texts.bind(f"CASE WHEN {lists} THEN concat_ws(',', {bare}, {written}) END")
+    flat = texts.bind(f"regexp_full_match({all_}, '{_LABELS}')")
+    pairs = f"replace(replace(replace({all_}, '{{\"key\":\"', '\"'), '\",\"value\":\"', '='), '\"}}', '\"')[2:-2]"
+    quick = f"'[\"' || array_to_string(list_sort(string_split({pairs}, '\",\"')), '\",\"') || '\"]'"
+    return texts.bind(f"CASE WHEN {flat} THEN {quick} ELSE nullif(CAST(to_json({kept}) AS VARCHAR), '[]') END")
 
 
 class _Gcp(Reader):
@@ -143,6 +170,12 @@ READER = _Gcp(
         "sku.description|sku.id",
         "invoice.month|cost_type",
     ),
+    steps={
+        _GEMINI: _gemini(),
+        _METERED: _metered(),
+        _COUNT: _count(),
+        _FLAT: _row(f"regexp_full_match(«0», '\\[{_LABELS}\\]')", "labels"),
+    },
     columns={
         "ts": utc("usage_start_time"),
         "provider": fixed("google"),
@@ -168,7 +201,7 @@ READER = _Gcp(
             "adjustment_info.type|adjustment_info.mode",
             _TYPE,
         ),
-        "service_tier": _of_sku("nullif(regexp_extract(lower(«0»), '[( ](batch|flex|priority|long)[) ]', 1), '')"),
+        "service_tier": sql("nullif(regexp_extract({0}, '[( ](batch|flex|priority|long)[) ]', 1), '')", _METERED),
     },
     m5="Gemini's SKUs of text are rows of their own: input without the cache, cached input, output with its thinking, as metered; "
     "any other SKU gives a cost and no tokens.",

@@ -2,10 +2,12 @@
 
 Every observation is kept, as a trace's root may be one that is no call; only generations and embeddings count as requests.
 The keys of `usageDetails` are the sender's own: one that speaks of input is input, unless it speaks of the cache. Usage with
-nothing but a total is refused, because nobody can say what it was. The cost is Langfuse's own estimate, or the sender's, in USD.
+nothing but a total is refused, because nobody can say what it was (M5). The cost is Langfuse's own estimate, or the sender's, in USD.
 """
 
 from __future__ import annotations
+
+import itertools
 
 from finledger.read.documents import Places
 from finledger.read.usage._declared import Column, Reader, fixed, sql
@@ -30,21 +32,55 @@ _BUCKETS = {
     "@total": _TOTAL,
 }
 
+# Usage as nearly all is: whole numbers by keys that are known, no two of them of one bucket.
+_USUAL = {
+    "@input": ("input", "input_tokens", "prompt_tokens"),
+    "@read": ("input_cached_tokens", "input_cache_read", "cache_read_input_tokens"),
+    "@write": ("input_cache_creation", "cache_creation_input_tokens"),
+    "@output": ("output", "output_tokens", "completion_tokens"),
+    "@reasoning": ("output_reasoning_tokens", "output_reasoning"),
+    "@total": ("total", "total_tokens"),
+}
+_COUNT = "[''\"][a-z_]+[''\"]: ?(0|[1-9][0-9]{0,16})"
+_FLAT = f"[{{]({_COUNT}(, ?{_COUNT})*)?[}}]"
+
 
 def _in_template(text: str) -> str:
     return text.replace("{", "{{").replace("}", "}}").replace("@", "{0}")
 
 
+def _known() -> Column:
+    """The counts of the known keys of a map of whole numbers; NULL of another."""
+    paths = ", ".join(f"'$.{key}'" for keys in _USUAL.values() for key in keys)
+    read = f"json_extract_string(replace(@, '''', '\"'), [{paths}])"
+    return sql(_in_template(f"CASE WHEN regexp_full_match(@, '{_FLAT}') THEN {read} END"), "usageDetails")
+
+
+def _one(bucket: str) -> Column:
+    """The count of the bucket's known keys."""
+    first = 1 + sum(len(keys) for keys in itertools.takewhile(lambda keys: keys != _USUAL[bucket], _USUAL.values()))
+    return sql(f"coalesce({', '.join(f'{{0}}[{first + n}]' for n in range(len(_USUAL[bucket])))})", "@known")
+
+
+def _usual() -> Column:
+    """Whether every key of the map is a known one, and the only one of its bucket."""
+    counted = " + ".join(f"CAST({{{number}}} IS NOT NULL AS INTEGER)" for number in range(2, 2 + len(_USUAL)))
+    keys = "length({1}) - length(replace({1}, ':', ''))"
+    return sql(f"{{0}} IS NOT NULL AND {counted} = {keys}", "@known", "usageDetails", *(f"{each} known" for each in _USUAL))
+
+
 def _entries() -> Column:
-    """The counts of the usage map with their keys in lower case, empty ones left out; NULL where it is no map."""
+    """The counts of any other usage map with their keys in lower case, empty ones left out; NULL where it is no map."""
     entries = f"TRY(map_entries(CAST(CAST({_MAP} AS JSON) AS MAP(VARCHAR, VARCHAR))))"
-    return sql(_in_template(f"list_filter({entries}, lambda e: e.value IS NOT NULL)"), "usageDetails")
+    found = _in_template(f"list_filter({entries}, lambda e: e.value IS NOT NULL)")
+    return sql(f"CASE WHEN NOT {{1}} THEN {found} END", "usageDetails", "@usual")
 
 
 def _values(condition: str) -> Column:
     """The counts whose key is meant."""
     chosen = condition.replace("KEY", "lower(e.key)")
-    return sql(f"list_transform(list_filter({{0}}, lambda e: {chosen}), lambda e: e.value)", "@entries")
+    found = f"list_transform(list_filter({{0}}, lambda e: {chosen}), lambda e: e.value)"
+    return sql(f"CASE WHEN {{0}} IS NOT NULL THEN {found} END", "@entries")
 
 
 _SUM = (
@@ -56,23 +92,21 @@ _SUM = (
 
 def _sum(bucket: str) -> Column:
     """The sum of those counts; where one is no whole number, a text that is none either."""
-    return sql(_SUM, bucket)
+    return sql(f"CASE WHEN {{1}} THEN {{2}} ELSE {_SUM} END", bucket, "@usual", f"{bucket} known")
 
 
 def _input() -> Column:
-    known = [name for name in _BUCKETS if name != "@total"]
-    nothing = " AND ".join(f"len({{{index}}}) = 0" for index, _ in enumerate(known))
-    alone = "list_filter({5}, lambda v: v <> '0')"
+    """The sum of the input's counts; what the map is, where it is none."""
     return sql(
-        "CASE WHEN {6} IS NOT NULL AND {7} IS NULL THEN {6} "
-        f"WHEN {nothing} AND len({alone}) > 0 THEN {alone}[1] || ' in total only' ELSE {_SUM} END",
-        *known, "@total", "usageDetails", "@entries",
+        f"CASE WHEN {{3}} THEN {{4}} WHEN {{1}} IS NOT NULL AND {{2}} IS NULL THEN {{1}} ELSE {_SUM} END",
+        "@input", "usageDetails", "@entries", "@usual", "@input known",
     )  # fmt: skip
 
 
 def _cost() -> Column:
     costs = _MAP.replace("{", "{{").replace("}", "}}").replace("@", "{1}")
-    return sql(f"coalesce({{0}}, json_extract_string({costs}, '$.total'))", "totalCost|calculatedTotalCost", "costDetails")
+    found = f"CASE WHEN {{1}} <> '{{{{}}}}' THEN json_extract_string({costs}, '$.total') END"
+    return sql(f"coalesce({{0}}, {found})", "totalCost|calculatedTotalCost", "costDetails")
 
 
 READER = Reader(
@@ -80,7 +114,13 @@ READER = Reader(
     grain="request",
     needs=("id", "traceId", "type", "startTime", "usageDetails"),
     places=Places(("", "data[]")),
-    steps={"@entries": _entries(), **{name: _values(condition) for name, condition in _BUCKETS.items()}},
+    steps={
+        "@known": _known(),
+        **{f"{name} known": _one(name) for name in _USUAL},
+        "@usual": _usual(),
+        "@entries": _entries(),
+        **{name: _values(condition) for name, condition in _BUCKETS.items()},
+    },
     columns={
         "usage_id": "id",
         "request_id": "id",
@@ -112,5 +152,5 @@ READER = Reader(
     reasoning="beside",
     total=_sum("@total"),
     m5="the keys of usageDetails do not overlap: cached, written and reasoning tokens stand beside input and output; where "
-    "the sender's own total is less than the keys together, it counted them twice, and the row is refused.",
+    "the sender's own total is not the keys together, the row is refused.",
 )

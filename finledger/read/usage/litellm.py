@@ -8,7 +8,7 @@ LiteLLM's own FOCUS export has six decimals a row: what is below a millionth is 
 from __future__ import annotations
 
 from finledger.read.documents import Places
-from finledger.read.usage._declared import Reader, fixed
+from finledger.read.usage._declared import Reader, fixed, output, sql
 
 _USAGE = "usage_object"
 
@@ -18,6 +18,7 @@ def _inside(*paths: str) -> str:
     return "|".join(f"metadata->{path}" for path in paths)
 
 
+_REASONING = _inside(f"{_USAGE}.completion_tokens_details.reasoning_tokens")
 READER = Reader(
     title="LiteLLM spend logs (CSV, JSON lines, JSON, Parquet)",
     grain="request",
@@ -39,8 +40,8 @@ READER = Reader(
         "cache_write_tokens": _inside(
             f"{_USAGE}.cache_creation_input_tokens", f"{_USAGE}.prompt_tokens_details.cache_creation_tokens"
         ),
-        "output_tokens": "completion_tokens",
-        "reasoning_tokens": _inside(f"{_USAGE}.completion_tokens_details.reasoning_tokens"),
+        "output_tokens": output("completion_tokens", "prompt_tokens", "total_tokens", _REASONING),
+        "reasoning_tokens": _REASONING,
         "status": "status",
         "user": "user",
         "billed_cost": "spend",
@@ -56,5 +57,7 @@ READER = Reader(
         "tag": "request_tags",
     },
     includes=("cached_input_tokens", "cache_write_tokens"),
-    m5="prompt_tokens includes what was read from and written to the cache, completion_tokens the reasoning.",
+    total=sql("nullif({0}, '0')", "total_tokens"),  # the table's default: nothing was stated
+    m5="prompt_tokens includes what was read from and written to the cache, completion_tokens the reasoning, unless the row's "
+    "total says that it stands beside (xAI).",
 )

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from finledger.core import usage
 from finledger.core.problem import Outcome, Problem, SourceRef
-from finledger.read.columns import Field, Layout
+from finledger.read.columns import Field, Layout, quoted
 from finledger.read.header import Header
 from finledger.read.tags import tag_list
 
@@ -15,6 +15,8 @@ NEEDS = ("usage_id", "ts")
 GRAIN = "request"
 M5 = "the buckets are ours: input is uncached, output includes reasoning."
 _KINDS = {column.name: column.kind for column in usage.NATIVE} | dict.fromkeys(usage.LABELS, "text")
+# what Parquet keeps as a whole number needs no look at its text
+_WHOLE = ("TINYINT", "SMALLINT", "INTEGER", "BIGINT", "UTINYINT", "USMALLINT", "UINTEGER")
 _IGNORED = ("source_ref",)
 
 
@@ -28,11 +30,15 @@ def layout(header: Header, shown_as: str, map_file: Path | None = None) -> Outco
         )
         for name in NEEDS if not header.has(name)
     ]  # fmt: skip
-    fields = []
+    fields, whole = [], {}
     for name in header.names:
         if name in _KINDS:
             problems.extend(unfit(header, name, _KINDS[name], shown_as))
-            fields.append(Field(name, tag_list(header.ref(name)) if name == "tag" else header.ref(name), name))
+            if _KINDS[name] == "count" and header.types.get(name) in _WHOLE:
+                fields.append(Field(name, f"CAST({quoted(name)} AS BIGINT)", name, value="{text}"))
+                whole[fields[-1].text] = ""
+            else:
+                fields.append(Field(name, tag_list(header.ref(name)) if name == "tag" else header.ref(name), name))
         elif not name.startswith("x_") and name not in _IGNORED:
             problems.append(
                 Problem(
@@ -40,7 +46,7 @@ def layout(header: Header, shown_as: str, map_file: Path | None = None) -> Outco
                     f"rename it{_nearest(name)}, or let it start with x_ to have it ignored",
                 )
             )  # fmt: skip
-    return Outcome(None if problems else Layout(tuple(fields)), tuple(problems))
+    return Outcome(None if problems else Layout(tuple(fields), clean=whole), tuple(problems))
 
 
 def unfit(header: Header, name: str, kind: str, shown_as: str) -> list[Problem]:

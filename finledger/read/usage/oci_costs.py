@@ -11,7 +11,6 @@ from pathlib import Path
 from finledger.core.problem import Outcome
 from finledger.read.columns import Field, Layout
 from finledger.read.header import Header
-from finledger.read.tags import tag_list
 from finledger.read.usage._bill import needed, tag_columns, utc
 from finledger.read.usage._declared import Reader, fixed, sql
 
@@ -26,7 +25,7 @@ class _Oci(Reader):
         tags = tag_columns(header, ("tags/",))
         if found.rows is None or not tags:
             return found
-        return Outcome(replace(found.rows, fields=(*found.rows.fields, Field("tag", tag_list(tags), "tags"))))
+        return Outcome(replace(found.rows, fields=(*found.rows.fields, Field("tag", tags, "tags"))))
 
 
 READER = _Oci(

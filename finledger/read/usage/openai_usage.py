@@ -7,7 +7,17 @@ news. What the API does not count in tokens (images, seconds, characters, bytes)
 from __future__ import annotations
 
 from finledger.read.documents import Places
-from finledger.read.usage._declared import Reader, fixed, sql, unix
+from finledger.read.usage._declared import Column, Reader, fixed, sql, unix
+
+_BY_TOKEN = "(completions|embeddings|moderations)[.]result$"  # these state their tokens always, and completions both kinds
+
+
+def _count(name: str, kinds: str) -> Column:
+    """A count that the kind of result has; where it is not there, a text that is refused."""
+    return sql(
+        f"CASE WHEN {{0}} IS NULL AND regexp_matches({{1}}, '{kinds}') THEN '(missing)' ELSE {{0}} END", name, "object"
+    )
+
 
 _START, _END = "data.start_time|start_time", "data.end_time|end_time"
 READER = Reader(
@@ -27,10 +37,10 @@ READER = Reader(
         "call_type": sql("regexp_extract({0}, '([a-z_]+)[.]result$', 1)", "object"),
         "model": "model",
         "requests": "num_model_requests|num_requests|num_sessions",
-        "input_tokens": "input_tokens",
+        "input_tokens": _count("input_tokens", _BY_TOKEN),
         "cached_input_tokens": "input_cached_tokens",
         "cache_write_tokens": "input_cache_write_tokens",
-        "output_tokens": "output_tokens",
+        "output_tokens": _count("output_tokens", "completions[.]result$"),
         "project": "project_id",
         "user": "user_id",
         "api_key": "api_key_id",

@@ -1,10 +1,11 @@
-"""OpenTelemetry spans with gen_ai attributes: OTLP JSON (documents, or a document a line), or a flat span a line.
+"""OpenTelemetry spans with gen_ai, OpenInference or AI SDK attributes: OTLP JSON (documents, or a document a line), or a span a line.
 
     resourceSpans | batches            a service, with its resource's attributes
       └─ scopeSpans[].spans[]          a span: ids, times, attributes [{key, value: {stringValue | intValue | …}}]
 
 Every span is kept, with the calls and tokens it has, because one without any may be the root of a trace. A run of an agent, a
 tool or a workflow is no call of a model: its requests are 0, and tokens that repeat its children's are an aggregate (C2).
+A span whose tokens stand under names that are none of these is refused: read as 0, they would be free.
 """
 
 from __future__ import annotations
@@ -12,19 +13,48 @@ from __future__ import annotations
 import base64
 import binascii
 import json
+import re
 from collections.abc import Iterator, Mapping
-from functools import lru_cache
 from typing import Any
 
+from finledger.read.columns import one_of
 from finledger.read.documents import Places
 from finledger.read.header import fold
 from finledger.read.usage._declared import Column, Reader, sql, unix
 
-_CALLS = "'chat', 'text_completion', 'generate_content', 'embeddings', 'responses', 'completion', 'rerank'"
-_NO_CALLS = "'invoke_agent', 'create_agent', 'invoke_workflow', 'execute_tool'"
-_INPUT = "gen_ai.usage.input_tokens|gen_ai.usage.prompt_tokens"
-_OUTPUT = "gen_ai.usage.output_tokens|gen_ai.usage.completion_tokens"
-_OPERATION = "gen_ai.operation.name"
+_CALLS = (
+    "chat", "text_completion", "generate_content", "embeddings", "responses", "completion", "rerank",
+    "LLM", "EMBEDDING", "RERANKER",
+    "ai.generateText.doGenerate", "ai.streamText.doStream", "ai.generateObject.doGenerate", "ai.streamObject.doStream",
+    "ai.embed.doEmbed", "ai.embedMany.doEmbed",
+)  # fmt: skip
+_NO_CALLS = (
+    "invoke_agent", "create_agent", "invoke_workflow", "execute_tool",
+    "AGENT", "CHAIN", "TOOL", "RETRIEVER", "GUARDRAIL", "EVALUATOR", "PROMPT",
+    "ai.generateText", "ai.streamText", "ai.generateObject", "ai.streamObject", "ai.embed", "ai.embedMany", "ai.toolCall",
+)  # fmt: skip
+_INPUT = (
+    "gen_ai.usage.input_tokens|gen_ai.usage.prompt_tokens|llm.token_count.prompt|ai.usage.inputTokens|ai.usage.promptTokens"
+    "|ai.usage.tokens"
+)
+_OUTPUT = (
+    "gen_ai.usage.output_tokens|gen_ai.usage.completion_tokens|llm.token_count.completion|ai.usage.outputTokens"
+    "|ai.usage.completionTokens"
+)
+_CACHED = (
+    "gen_ai.usage.cache_read.input_tokens|gen_ai.usage.cache_read_input_tokens|gen_ai.usage.details.cache_read_tokens"
+    "|llm.token_count.prompt_details.cache_read|ai.usage.cachedInputTokens"
+)
+_CACHE_WRITES = (
+    "gen_ai.usage.cache_creation.input_tokens|gen_ai.usage.cache_write.input_tokens|gen_ai.usage.cache_creation_input_tokens"
+    "|gen_ai.usage.details.cache_write_tokens|llm.token_count.prompt_details.cache_write"
+)
+_REASONING = (
+    "gen_ai.usage.reasoning.output_tokens|gen_ai.usage.reasoning_tokens|gen_ai.usage.details.reasoning_tokens"
+    "|llm.token_count.completion_details.reasoning|ai.usage.reasoningTokens"
+)
+_TOTAL = "gen_ai.usage.total_tokens|llm.usage.total_tokens|llm.token_count.total|ai.usage.totalTokens"
+_OPERATION = "gen_ai.operation.name|openinference.span.kind|ai.operationId"
 _START = "startTimeUnixNano|start_time"
 
 
@@ -41,18 +71,18 @@ _COLUMNS: dict[str, Column | str] = {
     "feature": _named("finledger.feature", "feature"),
     "action": _named("finledger.action"),
     "environment": _named("deployment.environment.name", "deployment.environment"),
-    "model": "gen_ai.response.model|gen_ai.request.model",
-    "provider": "gen_ai.provider.name|gen_ai.system",
+    "model": "gen_ai.response.model|gen_ai.request.model|llm.model_name|embedding.model_name|ai.response.model|ai.model.id",
+    "provider": "gen_ai.provider.name|gen_ai.system|llm.provider|llm.system|ai.model.provider",
     "requests": sql(
-        f"CASE WHEN {{0}} IN ({_CALLS}) THEN '1' "
-        f"WHEN {{0}} IN ({_NO_CALLS}) OR ({{1}} IS NULL AND {{2}} IS NULL) THEN '0' ELSE '1' END",
+        f"CASE WHEN {one_of('{0}', _CALLS)} THEN '1' "
+        f"WHEN {one_of('{0}', _NO_CALLS)} OR ({{1}} IS NULL AND {{2}} IS NULL) THEN '0' ELSE '1' END",
         _OPERATION, _INPUT, _OUTPUT,
     ),
     "input_tokens": _INPUT,
-    "cached_input_tokens": "gen_ai.usage.cache_read.input_tokens|gen_ai.usage.cache_read_input_tokens",
-    "cache_write_tokens": "gen_ai.usage.cache_creation.input_tokens|gen_ai.usage.cache_creation_input_tokens",
+    "cached_input_tokens": _CACHED,
+    "cache_write_tokens": _CACHE_WRITES,
     "output_tokens": _OUTPUT,
-    "reasoning_tokens": "gen_ai.usage.reasoning.output_tokens",
+    "reasoning_tokens": _REASONING,
     "status": "status",
     "user": "user.id",
     "end_user": "enduser.id",
@@ -76,11 +106,19 @@ _OF_SPAN = {
     "startTimeUnixNano": ("startTimeUnixNano", "start_time_unix_nano"),
     "start_time": ("start_time", "startTime", "timestamp"),
 }
+_ALSO_NAMED = {  # by Sentry: a dot below a name that is a count itself would be looked for inside that count
+    "gen_ai.usage.input_tokens.cached": "gen_ai.usage.cache_read.input_tokens",
+    "gen_ai.usage.input_tokens.cache_write": "gen_ai.usage.cache_creation.input_tokens",
+    "gen_ai.usage.output_tokens.reasoning": "gen_ai.usage.reasoning.output_tokens",
+}
+_UNREAD_COUNT = re.compile(r"token.?usage|token.?count|usage.*tokens?\b|usage.?details", re.I)
+_COUNTS = frozenset(f"{_INPUT}|{_OUTPUT}".split("|"))
 _SCALARS = ("stringValue", "intValue", "doubleValue", "boolValue")
+_NAMES = 1 << 14
 _HEX = frozenset("0123456789abcdef")
 _KEPT = frozenset(
     fold(each.removeprefix("resource."))
-    for column in _COLUMNS.values()
+    for column in (*_COLUMNS.values(), _TOTAL)
     for names in (column.names if isinstance(column, Column) else (column,))
     for each in names.split("|")
 ) - {fold(name) for name in ("traceId", "spanId", "parentSpanId", "status", "startTimeUnixNano", "start_time")}
@@ -90,35 +128,48 @@ def _flat(record: dict[str, Any]) -> Iterator[dict[str, Any]]:
     """A span with its own and its resource's attributes beside each other; a record that is no span is left empty."""
     context = record.get("context")
     held = {**context, **record} if isinstance(context, dict) else record
-    trace, span, parent = (
-        _id(next((held[name] for name in names if held.get(name)), None), size)
-        for names, size in (
-            (("traceId", "trace_id"), 16), (("spanId", "span_id"), 8), (("parentSpanId", "parent_span_id", "parent_id"), 8),
-        )
-    )  # fmt: skip
+    # written out, not looped over: of millions of spans this takes longest
+    trace = _id(held.get("traceId") or held.get("trace_id"), 16)
+    span = _id(held.get("spanId") or held.get("span_id"), 8)
+    parent = _id(held.get("parentSpanId") or held.get("parent_span_id") or held.get("parent_id"), 8)
     listed = record.get("attributes")
-    if listed is not None and not isinstance(listed, dict) and not _is_pairs(listed):
+    if not (listed is None or isinstance(listed, dict) or _is_pairs(listed)):
         yield {}  # what the span counted cannot be read
         return
-    dotted = {name: value for name, value in record.items() if _is_kept(name)}
+    dotted = {_read_as[name]: value for name, value in record.items() if _read_as[name]}
     if not (trace or span) or not ("attributes" in record or dotted or "startTimeUnixNano" in record):
         yield {}
         return
-    flat: dict[str, Any] = {"traceId": trace, "spanId": span, "parentSpanId": parent, _OPERATION: None}
+    flat: dict[str, Any] = {"traceId": trace, "spanId": span, "parentSpanId": parent, "gen_ai.operation.name": None}
     for name, names in _OF_SPAN.items():
-        flat[name] = next((held[each] for each in names if held.get(each) is not None), None)
+        flat[name] = None
+        for each in names:
+            if held.get(each) is not None:
+                flat[name] = held[each]
+                break
     for outer in ("resourceSpans.resource", "batches.resource", "resource"):
         resource = record.get(outer)
         if isinstance(resource, dict):
             flat |= _of_resource(resource)
-    flat |= dotted | _attributes(listed)
+    flat |= dotted
+    flat |= _attributes(listed)
+    if _COUNTS.isdisjoint(flat):
+        flat |= _uncounted(listed)
     flat["status"] = _status(record, flat)
     yield flat
 
 
-@lru_cache(1 << 14)
-def _is_kept(name: str) -> bool:
-    return fold(name) in _KEPT
+class _ReadAs(dict[str, str]):
+    """By an attribute's name, the one that columns are made of; "" where none is. There are few names."""
+
+    def __missing__(self, name: str) -> str:
+        found = _ALSO_NAMED.get(name) or (name if fold(name) in _KEPT else "")
+        if len(self) < _NAMES:
+            self[name] = found
+        return found
+
+
+_read_as = _ReadAs()
 
 
 _last: tuple[dict[str, Any], dict[str, Any]] = ({}, {})
@@ -136,18 +187,30 @@ def _of_resource(resource: dict[str, Any]) -> dict[str, Any]:
 def _attributes(listed: Any) -> dict[str, Any]:
     """Of a list of {key, value}, or a mapping, those that a column is made of."""
     if isinstance(listed, dict):
-        return {name: value for name, value in listed.items() if _is_kept(name)}
-    found = {}
-    for each in listed if isinstance(listed, list) else ():
-        if isinstance(each, dict):
-            name = each.get("key")
-            if isinstance(name, str) and _is_kept(name):
-                found[name] = _value(each.get("value"))
-    return found
+        return {_read_as[name]: value for name, value in listed.items() if _read_as[name]}
+    return {
+        _read_as[each["key"]]: _value(each.get("value"))
+        for each in (listed if isinstance(listed, list) else ())
+        if isinstance(each, dict) and isinstance(each.get("key"), str) and _read_as[each["key"]]
+    }
+
+
+def _uncounted(listed: Any) -> dict[str, Any]:
+    """A span whose tokens stand under names that are not read here: a text in their place, so that it is refused and not free."""
+    pairs = listed.items() if isinstance(listed, dict) else ((each.get("key"), each.get("value")) for each in listed or ())
+    for name, value in pairs:
+        if isinstance(name, str) and _UNREAD_COUNT.search(name) and _value(value) not in (None, "", 0, "0"):
+            return {"gen_ai.usage.input_tokens": f"{_value(value)} in {name}"}
+    return {}
 
 
 def _is_pairs(listed: Any) -> bool:
-    return isinstance(listed, list) and all(isinstance(each, dict) and "key" in each for each in listed)
+    if not isinstance(listed, list):
+        return False
+    for each in listed:  # noqa: SIM110  (all() takes twice as long)
+        if not isinstance(each, dict) or "key" not in each:
+            return False
+    return True
 
 
 def _value(wrapped: Any) -> Any:
@@ -164,6 +227,8 @@ def _id(text: Any, size: int) -> str | None:
     """An id in lower-case hexadecimal digits, whether it is written so, with 0x before it, or in base64; None for all zeros."""
     if not isinstance(text, str):
         return None
+    if len(text) == 2 * size and not text.strip("0123456789abcdef"):
+        return text if text.strip("0") else None
     plain = text.strip().lower().removeprefix("0x")
     if len(text) == -(-size // 3) * 4 and not _HEX.issuperset(plain):
         try:
@@ -175,11 +240,7 @@ def _id(text: Any, size: int) -> str | None:
 
 def _status(record: Mapping[str, Any], flat: Mapping[str, Any]) -> str | None:
     status = record.get("status")
-    code = (
-        next((status[name] for name in ("code", "status_code") if name in status), "")
-        if isinstance(status, dict)
-        else status
-    )
+    code = status.get("code", status.get("status_code", "")) if isinstance(status, dict) else status
     word = str(code or "").upper().removeprefix("STATUS_CODE_")
     failed = word in ("2", "ERROR") or flat.get("error.type")
     return "error" if failed else "ok" if word in ("1", "OK") else None
@@ -196,5 +257,7 @@ READER = Reader(
     ),
     columns=_COLUMNS,
     includes=("cached_input_tokens", "cache_write_tokens"),
-    m5="`gen_ai.usage.input_tokens` includes cache reads and cache creation, and output includes reasoning, as the conventions say.",
+    total=_TOTAL,
+    m5="`gen_ai.usage.input_tokens` includes cache reads and cache creation, and output includes reasoning, as the conventions say; "
+    "so do OpenInference's `llm.token_count.*` and the AI SDK's `ai.usage.*`.",
 )

@@ -2,8 +2,10 @@
 
 Known are OpenAI's two (and Azure, Groq, Mistral, DeepSeek, Writer, Together, which write the first), Anthropic, Gemini, Bedrock
 (Converse and the answers and headers of invoke), Cohere's billed units, and Voyage's total. The block lies in the record, or in
-its `response`, `body` or `response.body`. A streamed answer may hold several blocks: they are running totals, so a later one
-replaces the fields it has, and none is added. Cohere bills `billed_units`; its `tokens` are not counted.
+its `response`, `body` or `response.body`; in the results of batches in `response.body` (OpenAI), `result.message` (Anthropic) or
+`modelOutput` (Bedrock). Results of the last two say no time, and none is made up. A streamed answer may hold several blocks: they
+are running totals, so a later one replaces the fields it has, and none is added. Cohere bills `billed_units`; its `tokens` are not
+counted. Ordinary records are read in SQL (_answers.py), the others here.
 """
 
 from __future__ import annotations
@@ -17,8 +19,9 @@ from functools import lru_cache
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
-from finledger.read.documents import Places
-from finledger.read.usage._declared import Reader, fixed, unix
+from finledger.read.documents import InSql, Places
+from finledger.read.usage._answers import ADDRESS, HTTP_DATE, NAMES, ordinary
+from finledger.read.usage._declared import Reader, output, unix
 
 Json = Any
 _HOSTS = {
@@ -37,7 +40,9 @@ _FAMILIES = (
     "total_tokens",
 )
 _HOLDING = ("usage", "usageMetadata", "meta", "amazon-bedrock-invocationMetrics")
-_HTTP_DATE = re.compile(r"[A-Z][a-z]{2}, \d{1,2} [A-Z][a-z]{2} \d{4} \d{2}:\d{2}:\d{2} GMT")
+_HTTP_DATE = re.compile(HTTP_DATE)
+_WHOLE = re.compile("[0-9]{1,18}")
+_NEVER_SENT = ("canceled", "expired", "batch_cancelled", "batch_expired")  # to the model: no call
 _HEADER = "x-amzn-bedrock-{}-token-count"
 
 
@@ -71,7 +76,8 @@ def _flat(record: dict[str, Json]) -> Iterator[dict[str, Json]]:
         "organization": first("openai_organization", "organization"),
         "call_type": _call(path),
         "region": host.split(".")[1] if bedrock else None,
-        "status": _status(first("status_code"), first("error")),
+        "requests": "0" if _ended(record) in _NEVER_SENT else "1",
+        "status": _status(first("status_code"), first("error")) or _ended(record),
         **{name: first(name) for name in ("team", "project", "api_key", "user")},
     }  # fmt: skip
     unread = _unreadable(bodies)
@@ -80,19 +86,32 @@ def _flat(record: dict[str, Json]) -> Iterator[dict[str, Json]]:
     elif unread:
         flat["input"] = unread
     else:
-        flat["input"] = _unread(first("usage", "usageMetadata"))  # refused: a block of an unknown shape is not nothing
+        # refused: a block of an unknown shape is not nothing, nor is what a batch's model answered
+        answered = json.dumps(record["modelOutput"])[:100] if record.get("modelOutput") else None
+        flat["input"] = _unread(first("usage", "usageMetadata")) or answered
     yield flat
 
 
 @lru_cache(1 << 10)
 def _address(uri: str) -> tuple[str, str, str | None, str | None]:
     """The host and the path of what was called, and the provider and the model that they name: of few addresses come many answers."""
-    where = urlsplit(uri)
-    host = where.hostname or ""
+    try:
+        where = urlsplit(uri)
+        host = where.hostname or ""
+    except ValueError:  # [ without ]
+        return "", "", None, None
     bedrock = "bedrock" if host.startswith("bedrock-runtime.") else None
     known = next((name for end, name in _HOSTS.items() if host.endswith(end)), bedrock)
     in_uri = re.search(r"/models?/([^/:?]+)", where.path)
     return host, where.path, known, unquote(in_uri[1]) if in_uri else None
+
+
+@lru_cache(1 << 10)
+def _called(uri: str) -> str:
+    """What an address says, for the query that reads ordinary answers."""
+    host, path, known, named = _address(uri)
+    region = host.split(".")[1] if host.startswith("bedrock-runtime.") else ""
+    return chr(31).join((known or "", named or "", _call(path) or "", region))
 
 
 @lru_cache(1 << 10)
@@ -107,8 +126,9 @@ def _call(path: str) -> str | None:
 
 def _bodies(record: Mapping[str, Json]) -> Iterator[Json]:
     yield record
-    for name in ("response", "body"):
-        inner = record.get(name)
+    result = record.get("result")
+    message = result.get("message") if isinstance(result, dict) else None
+    for inner in (record.get("response"), record.get("body"), record.get("modelOutput"), message):
         yield inner
         yield inner.get("body") if isinstance(inner, dict) else None
 
@@ -209,15 +229,23 @@ def _counts(family: str, usage: Mapping[str, Json]) -> dict[str, Json]:
             "reasoning": reasoning,
             "total": total,
         }
-    read, written = at("cache_read_input_tokens"), at("cache_creation_input_tokens")
+    read, written = at("cache_read_input_tokens"), _written(at("cache_creation_input_tokens"), usage.get("cache_creation"))
     asked = _plus(at("input_tokens"), read, written)
     return {"input": asked, "cached": read, "written": written, "output": at("output_tokens")}
+
+
+def _written(total: Json, by_lifetime: Json) -> Json:
+    """What Anthropic wrote to its cache; where the lifetimes hold more than their sum says, a text that is refused."""
+    parts = by_lifetime.values() if isinstance(by_lifetime, dict) else ()
+    said, *each = (int(str(part)) if _WHOLE.fullmatch(str(part)) else 0 for part in (total, *parts))
+    beyond = sum(each) > said and (total is None or _WHOLE.fullmatch(str(total)))
+    return f"{said} of {sum(each)} in cache_creation" if beyond else total
 
 
 def _plus(*parts: Json) -> Json:
     """The sum of those that are there; written out, and so refused, when one of them is no whole number of 0 or more."""
     there = [str(part) for part in parts if part is not None]
-    if all(re.fullmatch(r"[0-9]{1,18}", part) for part in there):
+    if all(map(_WHOLE.fullmatch, there)):
         return sum(map(int, there)) if there else None
     return " + ".join(there)
 
@@ -237,6 +265,13 @@ def _status(code: Json, error: Json) -> str | None:
     return "error" if error else None
 
 
+def _ended(record: Mapping[str, Json]) -> str | None:
+    """How a request in a batch ended without an answer, as Anthropic (errored, canceled, expired) or OpenAI says it."""
+    result, error = record.get("result"), record.get("error")
+    how = result.get("type") if isinstance(result, dict) else error.get("code") if isinstance(error, dict) else None
+    return str(how) if how in ("errored", *_NEVER_SENT) else None
+
+
 def _hash(record: Mapping[str, Json]) -> str:
     return hashlib.sha256(json.dumps(record, sort_keys=True, default=str).encode()).hexdigest()[:32]
 
@@ -245,18 +280,18 @@ READER = Reader(
     title="Providers' own answers with their usage blocks (JSON, JSON lines)",
     grain="request",
     needs=("usage_block", "time"),
-    places=Places(("",), (), _flat),
+    places=Places(("",), (), _flat, InSql(NAMES, ordinary, {ADDRESS: _called})),
     columns={
         "usage_id": "id",
         "ts": unix("time"),
         "team": "team",
         "model": "model",
         "provider": "provider",
-        "requests": fixed("1"),
+        "requests": "requests",
         "input_tokens": "input",
         "cached_input_tokens": "cached",
         "cache_write_tokens": "written",
-        "output_tokens": "output",
+        "output_tokens": output("output", "input", "total", "reasoning"),
         "reasoning_tokens": "reasoning",
         "status": "status",
         "user": "user",
@@ -270,5 +305,6 @@ READER = Reader(
     },
     includes=("cached_input_tokens", "cache_write_tokens"),
     total="total",
-    m5="OpenAI's input includes cached tokens, Anthropic's and Bedrock's leave them out; Gemini's thoughts are added to its output.",
+    m5="OpenAI's input includes cached tokens, Anthropic's and Bedrock's leave them out; Gemini's thoughts are added to its "
+    "output, and xAI's reasoning where the answer's total says that it stands beside.",
 )

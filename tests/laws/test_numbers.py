@@ -1,0 +1,42 @@
+"""A number that is read from its text is the number that the text says, to the last digit, or none."""
+
+from __future__ import annotations
+
+import itertools
+from decimal import Context, Decimal, InvalidOperation
+
+import duckdb
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
+
+from finledger.read.columns import decimal_sql
+
+DIGITS = st.text(alphabet="0123459", max_size=14)
+MARK = st.sampled_from(["e", "E", "e+", "e-", "E-0", "e+0"])
+EXPONENT = st.one_of(st.just(""), st.tuples(MARK, DIGITS.map(lambda digits: digits[:2])).map("".join))
+NUMBER = st.tuples(st.sampled_from(["", "-", "+", " "]), DIGITS, st.sampled_from(["", "."]), DIGITS, EXPONENT).map("".join)
+# each number of places with each exponent that a small float may have
+SMALL = [
+    f"{sign}{first}{'.' if places else ''}{'1203456789012345678'[:places]}{mark}{exponent}"
+    for sign, first, places, mark, exponent in itertools.product(("", "-"), "07", range(20), ("e-", "E-", "e-0"), range(13))
+]
+
+
+def meant(text: str) -> Decimal | None:
+    """None where it is no number, or one of more than 20 digits before the point or 18 after it."""
+    try:
+        found = Decimal(text.strip())
+    except InvalidOperation:
+        return None
+    held = found.quantize(Decimal("1e-18"), context=Context(prec=60)) if abs(found) < Decimal("1e20") else None
+    return held if held == found else None
+
+
+@settings(max_examples=40, deadline=None)
+@given(texts=st.lists(NUMBER, min_size=1, max_size=60))
+@example(texts=SMALL)
+def test_numbers__read_as_they_are_written(texts: list[str]) -> None:
+    with duckdb.connect() as connection:
+        read = f"SELECT text, {decimal_sql('text')} FROM (SELECT unnest(?::VARCHAR[]) AS text)"
+        rows = connection.execute(read, [texts]).fetchall()
+    assert [(text, found, meant(text)) for text, found in rows if found != meant(text)] == []
