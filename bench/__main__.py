@@ -3,32 +3,35 @@
     BENCH_ROWS=20000000 python -m bench [WHAT …]        group, kept, traces, load, dedup, invoices, close, start-up, slope
 
 Sizes are small unless asked for: a million rows of a month, three rounds (one from 50 M rows on), a quarter of that to load, 100
-invoices (BENCH_ROWS, BENCH_ROUNDS, BENCH_INVOICES; BENCH_SEED for other rows). Whole
-processes, started for the run and alternating; medians, with the least and the most. `x` is to the first line of a block, by the
-clock; `cpu x` by the time of all processors, which other work on the machine disturbs less. The operating system may hold the
-files for all of them alike. What is not installed (`pip install 'finledger[bench]'`) is left out; so is pandas above 20 M rows.
+invoices (BENCH_ROWS, BENCH_ROUNDS, BENCH_INVOICES; BENCH_SEED for other rows). Whole processes, started for the run and
+alternating, of a program that is compiled as pip leaves it; medians, with the least and the most. `x` is to the first line of a
+block, by the clock; `cpu x` by the time of all processors, which other work on the machine disturbs less. The operating system
+may hold the files for all of them alike. What is not installed (`pip install 'finledger[bench]'`) is left out; so is pandas above
+20 M rows.
 The reference engine sums a month of its own, of 100,000 rows: its ratios are by the row.
 """
 
 from __future__ import annotations
 
+import compileall
 import os
 import shutil
 import statistics
 import sys
 import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import partial
 from importlib.util import find_spec
 from pathlib import Path
 
+import finledger
 from bench import _books, _others
 from bench._process import Run, timed
 from bench._traces import CALLS, TRACES
-from bench.allocate import JULY, SHAPES, forget, make_books, part_at, write_part
+from bench.allocate import JULY, SHAPES, add_rows, forget, make_books
 from bench.generate import usage_csv
 from bench.load import SETTINGS
 from bench.thousand import FORMATS
-from finledger.books.ledger import Ledger
 
 ROWS = int(os.environ.get("BENCH_ROWS", "1000000"))
 ROUNDS = int(os.environ.get("BENCH_ROUNDS", "3" if ROWS < 50_000_000 else "1"))
@@ -46,6 +49,7 @@ def main() -> None:
     unknown = sorted(set(asked) - BLOCKS.keys())
     if unknown:
         raise SystemExit(f"no {', '.join(unknown)}: there are {', '.join(BLOCKS)}")
+    compileall.compile_dir(finledger.__path__[0], quiet=1)
     print(f"{'':40}{'rows':>12}{'seconds':>9}{'least':>8}{'most':>8}{'cpu s':>8}{'peak MB':>9}{'x':>7}{'cpu x':>7}")
     for name in asked:
         with tempfile.TemporaryDirectory(prefix="finledger-bench-") as scratch:
@@ -112,20 +116,22 @@ def group(scratch: Path) -> None:
 
 def kept(scratch: Path) -> None:
     """The first line is a full run, the next the same after 1 % more was loaded: whole commands, then the grouping in them."""
-    for title, words in (
-        ("a load of 1 % more: allocate", []),
-        ("a load of 1 % more: its grouping alone", ["bench._grouping"]),
+    grouping = [sys.executable, "-m", "bench._grouping"]
+    for title, name, program, columns in (
+        ("a load of 1 % more: allocate", "allocate", [], {}),
+        ("a load of 1 % more: its grouping alone", "grouping", grouping, {}),
+        ("a load of 1 % more, all in traces: its grouping alone", "traces", grouping, {**CALLS, **TRACES}),
     ):
-        books = scratch / (words[0] if words else "allocate")
-        make_books(books, ROWS, COMPANY)
-        command = [sys.executable, "-m", *words, str(books)] if words else allocate(books)
+        books = scratch / name
+        make_books(books, ROWS, COMPANY, columns)
+        command = [*program, str(books)] if program else allocate(books)
         number = iter(range(ROUNDS))
 
-        def more(books: Path = books, command: list[str] = command, number: Iterator[int] = number) -> None:
-            add_rows(books, ROWS // 100, next(number))
+        def more(books: Path = books, columns: dict[str, str] = columns, number: Iterator[int] = number) -> None:
+            add_rows(books, ROWS // 100, next(number), columns)
 
         full = ("full", command, lambda books=books: forget(books))
-        if words:
+        if program:
             _print_grouping(title, books, command, more)
         else:
             block(title, [full, ("after 1 % more", command, more), ("after nothing", command, lambda: None)], ROWS)
@@ -136,7 +142,10 @@ def _print_grouping(title: str, books: Path, command: list[str], more: Callable[
     found: dict[str, list[float]] = {"full": [], "after 1 % more": [], "after nothing": []}
     printed = books.parent / "seconds"
     for _ in range(ROUNDS):
-        for name, before in (("full", lambda: forget(books)), ("after 1 % more", more), ("after nothing", lambda: None)):
+        steps: tuple[tuple[str, Callable[[], None]], ...] = (
+            ("full", partial(forget, books)), ("after 1 % more", more), ("after nothing", lambda: None),
+        )  # fmt: skip
+        for name, before in steps:
             before()
             timed(command, printed)
             found[name].append(float(printed.read_text().split()[1]))
@@ -148,14 +157,6 @@ def _print_grouping(title: str, books: Path, command: list[str], more: Callable[
             f"  {name:38}{ROWS:12,}{middle:9.3f}{min(seconds):8.3f}{max(seconds):8.3f}{'':17}{middle / base:7.3f}",
             flush=True,
         )
-
-
-def add_rows(books: Path, rows: int, number: int) -> None:
-    """One more part with rows of its own, as a load leaves it."""
-    first = 10**10 + number * rows
-    path = write_part(books / "store" / "usage" / f"month={JULY}", first, first + rows, COMPANY)
-    with Ledger.open(books / "store" / "ledger.sqlite").write() as ledger:
-        ledger.add_part(part_at(books, path, rows))
 
 
 def traces(scratch: Path) -> None:
@@ -254,12 +255,12 @@ def start_up(scratch: Path) -> None:
 def slope(scratch: Path) -> None:
     """What a row costs as the month grows tenfold: `x` is by the row."""
     cases: list[Case] = []
-    sizes = {}
+    sizes: dict[str, int] = {}
     for rows in (ROWS // 10, ROWS):
         books = scratch / str(rows)
         paths = make_books(books, rows, COMPANY)
         bare = _others.group(paths)["bare DuckDB"]
-        cases.append((f"finledger allocate, {rows:,}", allocate(books), lambda books=books: forget(books)))
+        cases.append((f"finledger allocate, {rows:,}", allocate(books), partial(forget, books)))
         cases.append((f"bare DuckDB, {rows:,}", [sys.executable, "-c", bare], lambda: None))
         sizes |= {name: rows for name, _, _ in cases[-2:]}
     block("cost of a row", cases, ROWS, sizes)

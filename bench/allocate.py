@@ -120,6 +120,15 @@ def make_books(root: Path, rows: int, shape: dict[str, str], more: dict[str, str
     return paths
 
 
+def add_rows(books: Path, rows: int, number: int = 0, columns: dict[str, str] | None = None) -> None:
+    """One more part with rows of its own, as a load leaves it."""
+    first = 10**10 + number * rows
+    folder = books / "store" / "usage" / f"month={JULY}"
+    path = write_part(folder, first, first + rows, SHAPES["company"], {**VALUES, **(columns or {})})
+    with Ledger.open(books / "store" / "ledger.sqlite").write() as ledger:
+        ledger.add_part(part_at(books, path, rows))
+
+
 def part_at(root: Path, path: Path, rows: int) -> Part:
     return Part(JULY, path.relative_to(root / "store").as_posix(), path.stem, rows, "bench")
 

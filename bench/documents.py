@@ -79,7 +79,7 @@ def _quality(number: int, position: int) -> FeatureQuality:
     charged = Money(number * 4000 + position, "USD")
     correct = Fraction(number * 100 + 50)
     return FeatureQuality(
-        f"feature-{number}-{position}", charged, charged, Decimal("0.62"), Decimal("0.91"), Decimal("1.15"), 9000, 200, 188,
+        f"feature-{number}-{position}", charged, charged, Decimal("0.62"), Decimal("0.91"), Fraction(115, 100), 9000, 200, 188,
         correct, charged.amount.as_integer_ratio()[0] / correct,
     )  # fmt: skip
 

@@ -36,7 +36,7 @@ def main() -> int:
         run = [sys.executable, "-m", "finledger"]
         timed([*run, "close", "--month", str(JULY), "--books", str(books)])
         print(f"{rows:,} rows\n{'':24}{'seconds':>9}{'peak MB':>9}")
-        worst = 0
+        worst = 0.0
         for name, words in _asked(books).items():
             taken = [timed([*run, "explain", *words, "--books", str(books)]) for _ in range(ROUNDS)]
             seconds = statistics.median(each[0] for each in taken)

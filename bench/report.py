@@ -2,12 +2,17 @@
 
     python -m bench.report [TEAMS]
 
+What earlier months come to is kept, by the close of each, the first `allocate` of the next one, or the first report that looks back
+on it. Measured are the first report, one with a month that changed since, and one of which nothing is kept; and the `allocate` of
+the first and the last month, which should cost the same but for what it keeps.
+
 Limits: 20 s and 5 MB for the page of the last month with its trends, 2 s to open it in Chromium (tests/report/test_forms.py
 measures that). The books of bench._books, with usage in every month.
 """
 
 from __future__ import annotations
 
+import shutil
 import sys
 import tempfile
 from pathlib import Path
@@ -27,14 +32,29 @@ def main() -> None:
         books = Path(scratch) / "books"
         make_books(books, teams, YEAR, budget="900.00")
         run, at = [sys.executable, "-m", "finledger"], ["--books", str(books), "--quiet"]
-        for words in (["load"], *(["allocate", "--month", str(month)] for month in YEAR)):
-            timed([*run, *words, *at])
-        print(f"{teams:,} teams, 12 months\n{'':24}{'seconds':>9}{'peak MB':>9}")
-        for words in (["report", "--month", last], ["digest", "--at", f"{last}-20"], ["review", "status", "--month", last]):
-            seconds, memory, _ = timed([*run, *words, *at])
-            print(f"{' '.join(words):24}{seconds:9.2f}{memory:9}", flush=True)
+        print(f"{teams:,} teams, 12 months\n{'':34}{'seconds':>9}{'cpu':>9}{'peak MB':>9}")
+        timed([*run, "load", *at])
+        for month in YEAR:
+            _measure(
+                f"allocate {month}", [*run, "allocate", "--month", str(month), *at], prints=month in (YEAR[0], YEAR[-1])
+            )
+        report = [*run, "report", "--month", last, *at]
+        looked_back = books / "store" / "figures"
+        _measure("the first report", report)
+        shutil.rmtree(looked_back / f"month={YEAR[-2]}")
+        _measure("with a month to look back on anew", report)
+        shutil.rmtree(looked_back)
+        _measure("with nothing kept", report)
+        for words in (["digest", "--at", f"{last}-20"], ["review", "status", "--month", last]):
+            _measure(" ".join(words), [*run, *words, *at])
         size = (books / "out" / last / "report.html").stat().st_size
         print(f"page of {size:,} bytes; limits of the report: {LIMIT_SECONDS} s, {LIMIT_BYTES:,} bytes")
+
+
+def _measure(name: str, command: list[str], prints: bool = True) -> None:
+    seconds, memory, processor = timed(command)
+    if prints:
+        print(f"{name:34}{seconds:9.2f}{processor:9.2f}{memory:9}", flush=True)
 
 
 if __name__ == "__main__":

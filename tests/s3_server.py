@@ -70,7 +70,9 @@ class S3Server:
             self.port = free.getsockname()[1]
         keys = f"{self.environment['AWS_ACCESS_KEY_ID']},{self.environment['AWS_SECRET_ACCESS_KEY']}"
         words = [RCLONE, "serve", "s3", "--addr", f"127.0.0.1:{self.port}", "--auth-key", keys, "--config", os.devnull]
-        words += ["--dir-cache-time", "0s", "--poll-interval", "0", *self.options, str(self.root)]
+        # The shortest memory of a folder that is none of 0: with 0 rclone's timers forget folders without a pause, and it answers
+        # late or not at all.
+        words += ["--dir-cache-time", "5ms", "--poll-interval", "0", *self.options, str(self.root)]
         with self._log.open("wb") as log:
             self.process = subprocess.Popen(words, stdout=log, stderr=log)
         for _ in range(100):

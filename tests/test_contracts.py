@@ -69,8 +69,13 @@ queries = st.builds(
 )
 
 
-def store_part(path: Path, usage: list[dict[str, Any]], export: str = "", first: int = 1) -> Path:
-    """A Parquet part as the store has them, with the given rows. `export`: the hash of its own, else its name."""
+def store_part(
+    path: Path, usage: list[dict[str, Any]], export: str = "", first: int = 1, *, empty_columns: bool = True
+) -> Path:
+    """A Parquet part as the store has them, with the given rows. `export`: the hash of its own, else its name.
+
+    `empty_columns`: as earlier versions made parts; without, a schema has to be read before it.
+    """
     with duckdb.connect() as connection:
         columns = [f'"{c.name}" {STORED_AS[c.kind]}' for c in NATIVE] + [f'"{name}" VARCHAR' for name in LABELS]
         own = "is_aggregate BOOLEAN, file_sha256 VARCHAR, record BIGINT"
@@ -79,8 +84,16 @@ def store_part(path: Path, usage: list[dict[str, Any]], export: str = "", first:
             row = {**row, "file_sha256": export or path.stem, "record": record}
             names = ", ".join(f'"{name}"' for name in row)
             connection.execute(f"INSERT INTO part ({names}) VALUES ({', '.join('?' * len(row))})", list(row.values()))
-        connection.execute(f"COPY part TO '{path}' (FORMAT parquet)")
+        held = {name for row in usage for name, value in row.items() if value is not None}
+        lean = ", ".join(f'"{name}"' for name in sorted({*held, "is_aggregate", "file_sha256", "record"}))
+        connection.execute(f"COPY (SELECT {'*' if empty_columns else lean} FROM part) TO '{path}' (FORMAT parquet)")
     return path
+
+
+def store_parts(folder: Path, **usage: list[dict[str, Any]]) -> list[Path]:
+    """The schema, and parts of exports by their hash, as this version makes them."""
+    made = [store_part(folder / f"{name}.parquet", each, empty_columns=False) for name, each in usage.items()]
+    return [store_part(folder / "schema.parquet", []), *made]
 
 
 def canonical(name: str, parts: list[Path], query: UsageQuery, elsewhere: list[Path] | None = None) -> dict[Any, Any]:
@@ -98,7 +111,7 @@ def canonical(name: str, parts: list[Path], query: UsageQuery, elsewhere: list[P
 @given(usage=rows, query=queries)
 def test_engine__equals_the_reference(engine: str, usage: list[dict[str, Any]], query: UsageQuery, tmp_path: Path) -> None:
     half = len(usage) // 2
-    parts = [store_part(tmp_path / "a.parquet", usage[:half] or usage), store_part(tmp_path / "b.parquet", usage[half:])]
+    parts = [*store_parts(tmp_path, b=usage[half:]), store_part(tmp_path / "a.parquet", usage[:half] or usage)]
     assert canonical(engine, parts, query) == canonical("reference", parts, query)
 
 
@@ -195,7 +208,7 @@ def test_engine__finds_the_spans_that_repeat_another_export_as_the_reference_doe
     """One export has a part in the month before, too: what lies there is of the same export."""
     labels = (REPEATS, *root_labels(()))
     query = UsageQuery("USD", intervals(Month(2026, 7), "UTC", []), labels, reconciled=reconciled)
-    parts = [store_part(tmp_path / "a.parquet", one), store_part(tmp_path / "b.parquet", other)]
+    parts = store_parts(tmp_path, a=one, b=other)
     elsewhere = [store_part(tmp_path / "c.parquet", before, export="a", first=len(one) + 1)]
     want = canonical("reference", parts, query, elsewhere)
     assert canonical(engine, parts, query, elsewhere) == want == canonical(engine, parts[::-1], query, elsewhere)

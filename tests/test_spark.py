@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import csv
 import json
 import os
 import shutil
@@ -19,6 +20,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
+import duckdb
 import pytest
 from hypothesis import HealthCheck, given, settings
 
@@ -28,21 +30,29 @@ from finledger.core.money import EXACT
 from finledger.core.period import Month, intervals
 from finledger.core.problem import Refused, Unavailable
 from finledger.engines import _spark
+from finledger.read.stage import stage
 from finledger.workbench import Workbench
+from finledger.workbench.spark_loading import SparkLoad, ToRead
 from finledger.write.figures import charges_csv
 from tests import test_contracts
 from tests.examples import script
 from tests.examples.test_examples import CLOSED, EXAMPLES
-from tests.support import ROOT, SHARED, copy_books, finledger, needs_shared
-from tests.test_contracts import canonical, queries, rows, store_part, tags_where_a_part_lacks_them
-from tools.spark_cluster import cluster
+from tests.s3_server import S3Server, needs_s3_server
+from tests.support import ROOT, SHARED, copy_books, finledger, finledger_json, needs_shared
+from tests.test_contracts import canonical, queries, rows, store_part, store_parts, tags_where_a_part_lacks_them
+from tools.spark_cluster import Worker, cluster
 
 pytestmark = [
     pytest.mark.skipif(find_spec("pyspark") is None, reason="needs PySpark: the extra `spark`"),
     pytest.mark.skipif(shutil.which("java") is None, reason="needs Java: apt-get install openjdk-17-jre-headless"),
 ]
 QUICK = "-XX:TieredStopAtLevel=1 -XX:+UseSerialGC"  # code that runs once is not worth a good compiler
-CHOICE = EngineChoice("spark", "local[2]", (("spark.driver.extraJavaOptions", QUICK), ("spark.sql.shuffle.partitions", "2")))
+QUICKLY = {
+    "spark.driver.extraJavaOptions": QUICK,
+    "spark.sql.shuffle.partitions": "2",
+    "spark.executorEnv.PYTHONPATH": str(ROOT),
+}
+CHOICE = EngineChoice("spark", "local[2]", tuple(QUICKLY.items()))
 ALL = os.environ.get("FINLEDGER_SPARK") == "all"
 FEW = ("24-", "26-", "70-")  # provider costs, currencies, traces
 BOOKS = ROOT / "tests" / "errors" / "_books"
@@ -67,7 +77,7 @@ def test_equals_the_reference(
     usage: list[dict[str, Any]], query: UsageQuery, before: list[dict[str, Any]], tmp_path: Path
 ) -> None:
     half = len(usage) // 2
-    parts = [store_part(tmp_path / "a.parquet", usage[:half] or usage), store_part(tmp_path / "b.parquet", usage[half:])]
+    parts = [*store_parts(tmp_path, b=usage[half:]), store_part(tmp_path / "a.parquet", usage[:half] or usage)]
     elsewhere = [store_part(tmp_path / "before.parquet", before)]
     assert canonical("spark", parts, query, elsewhere) == canonical("reference", parts, query, elsewhere)
 
@@ -162,6 +172,229 @@ def test_golden__the_same_bytes(tmp_path: Path, capsys: pytest.CaptureFixture[st
         assert found["spark"] == found["duckdb"] == found["reference"]
 
 
+# ── loading ─────────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+NAMES = ("id", "at", "who", "calls", "tokens", "trace", "span", "parent", "cost", "note")
+MAP = """
+columns: {usage_id: id, ts: at, team: who, action: {value: chat_call}, requests: calls, input_tokens: tokens,
+  trace_id: trace, span_id: span, parent_span_id: parent, billed_cost: cost, billed_currency: {value: USD}, api_key_alias: note}
+"""
+SETTINGS = "timezone: Europe/Berlin\nsources: {gateway: {inclusive: true}}\n"
+Cells = tuple[str, ...]
+
+
+def use(number: int, team: str = "search", *, at: str = "", **more: str) -> Cells:
+    told = {
+        "id": f"u-{number}",
+        "at": at or f"2026-07-{number % 28 + 1:02}T09:00:00Z",
+        "who": team,
+        "calls": str(number % 7 + 1),
+    }
+    return tuple({**dict.fromkeys(NAMES, ""), **told, **more}[name] for name in NAMES)
+
+
+def odd(number: int) -> Cells:
+    """A row with all that is written differently in different places: places of decimals, signs, quotes."""
+    return use(number, "support", note="O'Brien \\\\ ${env:HOME}", cost=f"-{number}.{number:018}")
+
+
+STORED = [use(n) for n in range(30)]
+PARTS = [
+    [
+        *map(odd, range(30, 60)),
+        use(60, at="2026-06-30T22:00:00Z"),  # midnight in Berlin
+        use(61, at="2026-06-30T21:59:59.999999Z"),
+        use(62, trace="t", span="run", tokens="100"),  # an aggregate
+        use(63, trace="t", span="a", parent="run", tokens="60"),
+        use(64, trace="t", span="b", parent="run", tokens="40"),
+        use(65, trace="r", span="run", tokens="100"),  # a remainder
+        use(66, trace="r", span="a", parent="run", tokens="60"),
+    ],
+    [use(5), use(6), *map(use, range(70, 90)), use(70), odd(31)],
+    [*map(use, range(90, 99)), use(99, at="yesterday"), use(100, calls="-1"), use(71), use(71)],
+]
+
+
+def export(path: Path, usage: list[Cells], container: str) -> None:
+    if container == "csv":
+        with path.open("w", newline="") as stream:
+            csv.writer(stream).writerows([NAMES, *usage])
+        return
+    lines = path if container == "jsonl" else path.with_suffix(".lines")
+    lines.write_text("\n".join(json.dumps(dict(zip(NAMES, row, strict=True))) for row in usage) + "\n")
+    if container == "parquet":
+        columns = ", ".join(f"'{name}': 'VARCHAR'" for name in NAMES)
+        duckdb.sql(f"COPY (FROM read_json('{lines}', columns = {{{columns}}})) TO '{path}' (FORMAT parquet)")
+        lines.unlink()
+
+
+def folder_of(folder: Path, parts: list[list[Cells]], container: str = "csv", columns: str = MAP) -> Path:
+    folder.mkdir(parents=True)
+    for number, usage in enumerate(parts):
+        export(folder / f"part-{number}.{container}", usage, container)
+    (folder.parent / "map.yaml").write_text(f"format: {container}{columns}")
+    return folder
+
+
+def empty_books(folder: Path, engine: object) -> Path:
+    shutil.copytree(BOOKS, folder)
+    with (folder / "finledger.yaml").open("a") as settings_file:
+        settings_file.write(f"{SETTINGS}engine: {json.dumps(engine)}\n")
+    return folder
+
+
+def both(folder: Path) -> list[Path]:
+    """Two sets of books that say the same, but for what their usage is loaded by."""
+    return [
+        empty_books(folder / "duckdb", "duckdb"),
+        empty_books(folder / "spark", {"kind": "spark", "master": "local[2]", "config": QUICKLY}),
+    ]
+
+
+def rows_of(books: Path) -> list[tuple[Any, ...]]:
+    """All that is stored, in every column, with where each row stands."""
+    parts = sorted(str(path) for path in (books / "store" / "usage").rglob("*.parquet"))
+    return duckdb.sql(f"FROM read_parquet({parts}, union_by_name = true) ORDER BY ALL").fetchall()
+
+
+@pytest.mark.parametrize("container", ["csv", "jsonl", "parquet"])
+def test_load__the_same_rows_as_duckdb(container: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Copies in a part, of another part and of what is stored; rejects; months of Berlin; aggregates and remainders."""
+    columns = MAP if container != "parquet" else MAP.replace("usage_id: id", "usage_id: {row_hash: true}")
+    stored = folder_of(tmp_path / "before", [STORED], container, columns)
+    exports = folder_of(tmp_path / "exports", PARTS, container, columns)
+    found = []
+    for books in both(tmp_path):
+        words = ("--map", tmp_path / "map.yaml", "--source", "gateway", "--books", books)
+        finledger("load", stored, *words)
+        told = [finledger_json(capsys, "load", exports, *words) for _ in range(2)]
+        place = f"{exports}/part-1.{container}:3"
+        asked = ["usage quarantine", "usage summary", "status", f"label explain {place}"]
+        asked = asked[: 3 if container == "parquet" else 4]
+        told += [finledger_json(capsys, *words.split(), "--books", books) for words in asked]
+        charged = [charges_by("duckdb", books, month) for month in Workbench(books).months()]
+        found.append((told, rows_of(books), charged))
+        assert not list((books / "store").glob("work-*"))
+    by_duckdb, by_spark = found
+    assert by_spark == by_duckdb
+    first, again = by_spark[0][:2]
+    copies = 4 if container == "parquet" else 6  # of rows known by what they say, equal ones in one export are two uses
+    assert [first[name] for name in ("read", "duplicate", "aggregate", "rejected")] == [74, copies, 1, 2]
+    assert again["duplicate"] == again["read"] == 74 and again["accepted"] == 0
+    assert by_spark[2][-1].startswith(b"line_id,")
+
+
+def test_load__a_file_twice_and_a_known_one(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    exports = folder_of(tmp_path / "exports", [PARTS[1], PARTS[1], STORED])
+    found = []
+    for books in both(tmp_path):
+        words = ("--map", tmp_path / "map.yaml", "--books", books)
+        finledger("load", exports / "part-2.csv", *words)
+        found.append((finledger_json(capsys, "load", exports, *words), rows_of(books)))
+    assert found[0] == found[1]
+    assert [file["accepted"] for file in found[1][0]["files"]] == [20 + 1, 0, 0]
+
+
+def test_load__tried_before_and_replaced_after(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """--dry-run writes nothing; --replaces with parts of which one is known; `require_feature` refuses rows in quarantine."""
+    columns = MAP.replace("team: who,", "team: who, model: {value: m-1}, feature: note,")
+    exports = folder_of(tmp_path / "exports", [PARTS[0], PARTS[1]], columns=columns)
+    later = folder_of(
+        tmp_path / "later", [[*PARTS[1], use(111, note="odd")], [use(112, note="odd"), use(3)]], columns=columns
+    )
+    found = []
+    for books in both(tmp_path):
+        with (books / "finledger.yaml").open("a") as settings_file:
+            settings_file.write("require_feature: true\n")
+        words = ("--map", tmp_path / "map.yaml", "--source", "gateway", "--books", books)
+        told = [finledger_json(capsys, "load", exports, *words, "--dry-run")]
+        assert not list((books / "store").rglob("month=*/*"))
+        told.append(finledger_json(capsys, "load", exports, *words))
+        told.append(finledger_json(capsys, "load", later, *words, "--replaces", exports / "part-1.csv"))
+        told.append(finledger_json(capsys, "usage", "quarantine", "--books", books))
+        capsys.readouterr()
+        finledger("load", exports, *words, expect=1)  # a file of it was replaced
+        told.append(capsys.readouterr().err.replace(str(books), "."))
+        found.append((told, rows_of(books)))
+    assert found[0] == found[1]
+
+
+@needs_s3_server
+def test_load__into_a_store_in_a_bucket(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    exports = folder_of(tmp_path / "exports", PARTS)
+    found = []
+    with S3Server(tmp_path / "buckets") as server:
+        for name, value in server.environment.items():
+            monkeypatch.setenv(name, value)
+        for books in both(tmp_path):
+            bucket = server.bucket(books.name)
+            with (books / "finledger.yaml").open("a") as settings_file:
+                settings_file.write(f"store: s3://{books.name}/store\n")
+            finledger("load", exports, "--map", tmp_path / "map.yaml", "--books", books)
+            kept = sorted(path.stem for path in bucket.rglob("*.parquet"))
+            assert len(kept) == len(Workbench(books).ledger.parts()) + len(Workbench(books).ledger.parts(rejected=True))
+            shutil.rmtree(books / "store" / "usage")  # what is read comes from the bucket
+            again = finledger_json(capsys, "load", exports, "--map", tmp_path / "map.yaml", "--books", books)
+            found.append((again, charges_by("duckdb", books, Month(2026, 7)), rows_of(books)))
+    assert found[0] == found[1]
+
+
+@pytest.mark.parametrize(
+    ("parts", "columns", "code"),
+    [
+        ([PARTS[1], [use(70, calls="99"), use(5, "support")], [use(70, "support")]], MAP, "conflicting-usage"),
+        ([STORED, [use(200), use(200, calls="99")]], MAP, "conflicting-usage"),  # in one file
+        (PARTS, MAP.replace("team: who", "team: owner"), "bad-map"),
+        (PARTS, MAP.replace("team: who", "team: {column: who, lookup: teams.csv}"), "bad-map"),
+        ([PARTS[1], [use(1, at="now")]], MAP, "all-rows-rejected"),
+    ],
+    ids=["conflicts", "conflict-in-a-file", "map", "lookup", "rejected"],
+)
+def test_load__refused_in_the_same_words(
+    parts: list[list[Cells]],
+    columns: str,
+    code: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """Ids of other files and of the store, with both places by line; a map by the path that was given; nothing is written."""
+    folder_of(tmp_path / "exports", [*parts, [use(300)]], columns=columns)
+    folder_of(tmp_path / "before" / "exports", [STORED])
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "teams.csv").write_text("value,team\nsearch,search\nsupport\n")
+    said = []
+    for books in both(tmp_path):
+        finledger("load", "before/exports", "--map", "before/map.yaml", "--books", books)
+        before = rows_of(books)
+        capsys.readouterr()
+        finledger("load", "exports", "--map", "map.yaml", "--books", books, expect=1)
+        said.append(capsys.readouterr().err.replace(str(books), "."))
+        assert rows_of(books) == before
+    assert said[0] == said[1]
+    assert f"error[{code}]" in said[1]
+
+
+def test_load__what_workers_do_not_see(tmp_path: Path) -> None:
+    load = SparkLoad(CHOICE, tmp_path / "map.yaml", tmp_path)
+    with pytest.raises(Unavailable) as failed:
+        load.read([ToRead(tmp_path / "part.csv", {})], stage, ())
+    (problem,) = failed.value.problems
+    assert problem.code == "spark-file-unseen" and str(tmp_path / "part.csv") in problem.message
+
+
+def test_load__workers_of_another_version(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """They would read by other rules, and nobody would know."""
+    monkeypatch.setattr(_spark, "_versions", lambda: "finledger 0.0.1")
+    load = SparkLoad(CHOICE, tmp_path / "map.yaml", tmp_path)
+    with pytest.raises(Unavailable) as failed:
+        load.read([ToRead(tmp_path / "part.csv", {})], stage, ())
+    (problem,) = failed.value.problems
+    assert problem.code == "spark-python" and "finledger 0.0.1" in problem.excerpt
+
+
 # ── failing in words ────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
@@ -208,15 +441,20 @@ def loaded(folder: Path, settings_line: str) -> Path:
 
 
 def allocate(books: Path, *months: str, meanwhile: Callable[[], None] = lambda: None) -> tuple[list[int], str]:
-    """Months in a process of their own, one after the other: their exit codes, and all that stood on standard error.
+    commands = [["allocate", "-q", "--format", "csv", "--month", month, "--books", str(books)] for month in months]
+    return commanded(*commands, meanwhile=meanwhile)
+
+
+def commanded(*commands: list[str], meanwhile: Callable[[], None] = lambda: None) -> tuple[list[int], str]:
+    """Commands in a process of their own, one after the other: their exit codes, and all that stood on standard error.
 
     A cluster that has lost everything is given up after seconds, not after a minute.
     """
     program = (
-        "import sys; from finledger.cli._run import run; from finledger.engines import _spark; _spark.EXECUTOR_SECONDS = 5\n"
-        "for month in sys.argv[2:]: print(run(['allocate', '-q', '--format', 'csv', '--month', month, '--books', sys.argv[1]]))"
+        "import json, sys; from finledger.cli._run import run; from finledger.engines import _spark; _spark.EXECUTOR_SECONDS = 5\n"
+        "for words in json.loads(sys.argv[1]): print(run(words))"
     )
-    command = [sys.executable, "-c", program, str(books), *months]
+    command = [sys.executable, "-c", program, json.dumps(commands)]
     environment = {**os.environ, "PYTHONPATH": str(ROOT), "NO_COLOR": "1"}
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment) as process:
         while process.poll() is None:
@@ -234,6 +472,23 @@ def test_settings_that_java_does_not_take(tmp_path: Path) -> None:
     assert not (books / "out").exists()
 
 
+def losing(left: list[Worker], written: Callable[[], object]) -> Callable[[], None]:
+    """Kills the first worker that begins to work, and, when the first command has written, the other as soon as it works again."""
+    done = {worker.folder: 0 for worker in left}
+
+    def lose_one() -> None:
+        if len(left) < 2 and not written():
+            done.update({worker.folder: worker.tasks() for worker in left})
+            return
+        for worker in left:
+            if worker.tasks() > done[worker.folder]:
+                worker.kill()
+                left.remove(worker)
+                return
+
+    return lose_one
+
+
 def test_cluster__loses_a_worker_and_then_the_other(tmp_path: Path) -> None:
     """One is gone while July is added up: the same bytes. In August the last one is: that ends in words, and writes nothing."""
     with cluster(workers=2) as found:
@@ -247,19 +502,8 @@ def test_cluster__loses_a_worker_and_then_the_other(tmp_path: Path) -> None:
         }
         books = loaded(tmp_path, f"engine: {json.dumps({'kind': 'spark', 'master': found.master, 'config': config})}")
         july, august = (books / "out" / month / "charges.csv" for month in ("2026-07", "2026-08"))
-        left, done = list(found.workers), {worker.folder: 0 for worker in found.workers}
-
-        def lose_one() -> None:
-            """The first worker that begins to work on July; when July is written, the other one as soon as it works again."""
-            if len(left) < 2 and not july.exists():
-                done.update({worker.folder: worker.tasks() for worker in left})
-                return
-            for worker in left:
-                if worker.tasks() > done[worker.folder]:
-                    worker.kill()
-                    left.remove(worker)
-                    return
-
+        left = list(found.workers)
+        lose_one = losing(left, july.exists)
         codes, said = allocate(books, "2026-07", "2026-08", meanwhile=lose_one)
         if ALL:
             assert "[spark-no-executor]" in allocate(books, "2026-08")[1]
@@ -269,3 +513,45 @@ def test_cluster__loses_a_worker_and_then_the_other(tmp_path: Path) -> None:
     by_spark = july.read_bytes()
     finledger("allocate", "--books", books, "--month", "2026-07", "--engine", "duckdb")
     assert july.read_bytes() == by_spark
+
+
+def test_cluster__loses_a_worker_and_then_the_other_while_it_loads(tmp_path: Path) -> None:
+    """One is gone while parts are read: the same rows. With the last one the next load ends in words, and writes nothing."""
+    first = folder_of(
+        tmp_path / "first" / "exports",
+        [[*PARTS[0], *(use(n) for n in range(1100, 1900))], PARTS[1], *([use(n)] for n in range(1000, 1010))],
+    )
+    second = folder_of(tmp_path / "second" / "exports", [[use(n)] for n in range(2000, 2010)])
+    with cluster(workers=2) as found:
+        config = {
+            **QUICKLY,
+            "spark.driver.host": "127.0.0.1",
+            "spark.driver.bindAddress": "127.0.0.1",
+            "spark.executor.memory": "512m",
+            "spark.executor.extraJavaOptions": QUICK,
+        }
+        books = empty_books(tmp_path / "spark", {"kind": "spark", "master": found.master, "config": config})
+        parts = books / "store" / "usage"
+        left = list(found.workers)
+        lose_one = losing(left, lambda: bool(list(parts.rglob("month*/*.parquet"))))
+        loads = [
+            ["load", "-q", str(folder), "--map", str(folder.parent / "map.yaml"), "--books", str(books)]
+            for folder in (first, second)
+        ]
+        codes, said = commanded(*loads, meanwhile=lose_one)
+    assert codes == [0, 4] and left == [], said
+    assert "error[spark-failed] finledger.yaml" in said and said.count("\n") < 6, said
+    by_spark = rows_of(books)
+    assert not list((books / "store").glob("work-*"))
+    other = empty_books(tmp_path / "duckdb", "duckdb")
+    finledger("load", first, "--map", first.parent / "map.yaml", "--books", other)
+    assert rows_of(other) == by_spark
+
+
+def test_cluster__whose_workers_have_no_such_python(tmp_path: Path) -> None:
+    exports = folder_of(tmp_path / "exports", [STORED, PARTS[2]])
+    config = {**QUICKLY, "spark.pyspark.python": str(tmp_path / "python3")}
+    books = empty_books(tmp_path / "spark", {"kind": "spark", "master": "local[1]", "config": config})
+    codes, said = commanded(["load", str(exports), "--map", str(tmp_path / "map.yaml"), "--books", str(books)])
+    assert codes == [4] and "[spark-python]" in said and str(tmp_path / "python3") in said, said
+    assert not list((books / "store").rglob("*.parquet"))

@@ -23,8 +23,9 @@ _CONTENT = (*(column.name for column in usage.NATIVE), *usage.LABELS)
 _TYPES = {"time": "TIMESTAMP", "count": "BIGINT", "quantity": "DECIMAL(38,18)", "cost": "DECIMAL(38,18)"}
 _KINDS = {column.name: _TYPES.get(column.kind, "VARCHAR") for column in usage.NATIVE}
 # no value holds a control character, so that 31 between columns and 30 for an empty one leave no two readings
-_TEXTS = ", ".join(f'coalesce(CAST("{name}" AS VARCHAR), chr(30))' for name in _CONTENT)
-_DIGEST = f"CAST(left(sha256(concat_ws(chr(31), {_TEXTS})), 32) AS UUID)"
+_TEXTS = ", ".join(f'coalesce(CAST("{name}" AS STRING), chr(30))' for name in _CONTENT)
+SAID = f"concat_ws(chr(31), {_TEXTS})"  # all that a row says, in the words of every engine
+_DIGEST = f"CAST(left(sha256({SAID}), 32) AS UUID)"
 SHOWN = 1000
 
 
@@ -62,16 +63,14 @@ def compare(
     `beside`: sources that are not charged, only compared (A9): they tell of usage of other sources, by the same ids.
     """
     connection.execute(f"CREATE OR REPLACE TABLE known_{index} (record BIGINT)")
+    mine = staged_rows(connection, file)
     others = [_part_sources(parts)] if parts else []
     others += [staged_rows(connection, other) for other in before]
+    others = _near(connection, others, mine)
     conflicts: list[Conflict] = []
     left = 0
-    mine = staged_rows(connection, file)
-    named = ", ".join(_literal(name) for name in sorted(beside))
     source = ", source" if beside else ""
-    one_use = (
-        f"AND (here.source = there.source OR NOT (here.source IN ({named}) OR there.source IN ({named})))" if beside else ""
-    )
+    one_use = one_use_sql(beside)
     for other in others:
         connection.execute(
             f"CREATE OR REPLACE TEMP TABLE candidates AS SELECT id FROM (SELECT hash(usage_id) AS id FROM {mine}) "
@@ -95,6 +94,25 @@ def compare(
     # a record that is known from two places is known once
     counted = connection.execute(f"SELECT count(DISTINCT record) FROM known_{index}").fetchone()
     return Known(int(counted[0]) if counted else 0, conflicts, left)
+
+
+def _near(connection: duckdb.DuckDBPyConnection, others: Sequence[str], mine: str) -> list[str]:
+    """The others' rows whose ids lie between the least and the greatest of mine: of ids that grow, row groups that do are few."""
+    if not others:
+        return []
+    least, greatest = connection.execute(f"SELECT min(usage_id), max(usage_id) FROM {mine}").fetchall()[0]
+    if least is None:
+        return []
+    between = f"usage_id BETWEEN {_literal(least)} AND {_literal(greatest)}"
+    return [f"(SELECT * FROM {other} WHERE {between})" for other in others]
+
+
+def one_use_sql(beside: AbstractSet[str]) -> str:
+    """When the rows `here` and `there`, which have one id, have to say the same."""
+    if not beside:
+        return ""
+    named = ", ".join(_literal(name) for name in sorted(beside))
+    return f"AND (here.source = there.source OR NOT (here.source IN ({named}) OR there.source IN ({named})))"
 
 
 def sharing(connection: duckdb.DuckDBPyConnection, files: Sequence[StagedFile]) -> set[tuple[int, int]]:

@@ -91,6 +91,13 @@ def filled(parts: Sequence[Path], column: str) -> frozenset[Path]:
         return _statistics.filled(connection, parts, column)
 
 
+def rows_in_traces_of(new: Sequence[Path], parts: Sequence[Path], folder: Path) -> dict[Path, Path]:
+    """For each of the parts with rows in a trace of the new ones: a part of these rows alone, in the folder."""
+    from finledger.engines import _traces_in
+
+    return _traces_in.rows_in_traces_of(new, parts, folder)
+
+
 @contextmanager
 def lost_parts_named(parts: Sequence[Path]) -> Iterator[None]:
     """Where parts cannot be read inside: `Unavailable` with every one that is missing or not what it was."""

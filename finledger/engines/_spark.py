@@ -9,21 +9,26 @@ import re
 import shutil
 import socket
 import subprocess
+import sys
 import tempfile
 import threading
 import time
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, partial
+from importlib.metadata import version
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, Any, TypeVar
 
 from finledger.core.model import EngineChoice
 from finledger.core.problem import Problem, SourceRef, Unavailable
+from finledger.core.usage import LABELS, NATIVE, STORED_AS
 from finledger.engines._parts import lost
 
+Job = TypeVar("Job")
+Result = TypeVar("Result")
 OLDEST_JAVA = 17
 CONNECT_SECONDS = 10  # until a master's port has answered
 EXECUTOR_SECONDS = 60  # until a cluster has given the first executor, and until it has given another where all were lost
@@ -45,6 +50,16 @@ _TERMS = {
     "spark.sql.files.ignoreCorruptFiles": "false",
     "spark.sql.files.ignoreMissingFiles": "false",
 }
+# A part is read as it is said here, and no footer to find that out; a column that it does not have is empty.
+_TYPES = {"VARCHAR": "STRING", "TIMESTAMP": "TIMESTAMP_NTZ"}
+COLUMNS = {
+    **{column.name: _TYPES.get(STORED_AS[column.kind], STORED_AS[column.kind]) for column in NATIVE},
+    **dict.fromkeys(LABELS, "STRING"),
+    "record": "BIGINT",
+    "file_sha256": "STRING",
+    "is_aggregate": "BOOLEAN",
+}
+_SCHEMA = ", ".join(f"`{name}` {kind}" for name, kind in COLUMNS.items())
 # How a session is started, where the books' settings say nothing else: no pages on a port, nothing in the working folder.
 _STARTED_WITH = {
     "spark.app.name": "finledger",
@@ -54,6 +69,12 @@ _STARTED_WITH = {
     "spark.log.level": "WARN",
 }
 _ON_THIS_MACHINE = {"spark.driver.host": "127.0.0.1", "spark.driver.bindAddress": "127.0.0.1"}
+_OTHER_VERSION = "the worker has"
+_OTHER_PYTHON = re.compile(rf"({_OTHER_VERSION}|No module named|\[PYTHON_VERSION_MISMATCH\]|Cannot run program) .*")
+_SAME_PYTHON = (
+    f"install this finledger for Python {sys.version_info.major}.{sys.version_info.minor} on every worker, at the path of this "
+    "one or at one that `spark.pyspark.python` names under `engine: config`"
+)
 _GLOB = re.compile(r"([\\{}\[\]*?])")
 _LOGGED = re.compile(r"\s*at |WARNING:|Using Spark|Setting default|To adjust|[0-9/]{8} ")
 _JAVA_VERSION = re.compile(r'version "(?:1\.)?(\d+)')
@@ -109,6 +130,49 @@ def collected(session: Any, query: str, limit: int | None = None) -> list[tuple[
         raise
 
 
+@contextmanager
+def kept(session: Any, name: str, query: str) -> Iterator[None]:
+    """A view whose rows are worked out once."""
+    found = frame(session, query).persist()
+    found.createOrReplaceTempView(name)
+    try:
+        yield
+    finally:
+        found.unpersist()
+
+
+def view(session: Any, name: str, parts: Sequence[Path]) -> None:
+    """The rows of parts, under a name."""
+    session.read.schema(_SCHEMA).parquet(*(literal_path(part) for part in parts)).createOrReplaceTempView(name)
+
+
+def written(session: Any, query: str, folder: Path, by: str) -> None:
+    """The rows of a query as Parquet, a folder for each value of a column; the whole of it, or none where Spark fails."""
+    with _watched(session):
+        frame(session, query).repartition(by).write.partitionBy(by).parquet(str(folder))
+
+
+def each(session: Any, work: Callable[[Job], Result], jobs: Sequence[Job]) -> list[Result]:
+    """What `work` makes of each job, a task of its own in an executor's Python; in the order of the jobs.
+
+    A task that is lost with its executor is done again elsewhere, so that what it writes is its own until this returns.
+    """
+    task = partial(_done_there, work, _versions())
+    with _watched(session):
+        return list(session.sparkContext.parallelize(jobs, len(jobs)).map(task).collect())
+
+
+def _done_there(work: Callable[[Job], Result], asked: str, job: Job) -> Result:
+    if _versions() != asked:
+        raise RuntimeError(f"{_OTHER_VERSION} {_versions()}, and {asked} where it was asked to work")
+    return work(job)
+
+
+def _versions() -> str:
+    """What decides how an export is read."""
+    return ", ".join(f"{name} {version(name)}" for name in ("finledger", "duckdb"))
+
+
 def literal_path(part: Path) -> str:
     """A path that Spark takes for no pattern."""
     return _GLOB.sub(r"\\\1", str(part))
@@ -135,6 +199,10 @@ def _is_spark(failed: Exception) -> bool:
 
 
 def _failed(choice: EngineChoice, failed: Exception) -> Problem:
+    other_python = _OTHER_PYTHON.search(str(failed))
+    if other_python is not None:
+        message = "the Python of Spark's workers cannot read exports as this one does"
+        return Problem("spark-python", message, choice.source, other_python.group()[:300], f"{_SAME_PYTHON}, {_OR_DUCKDB}")
     said = _said(failed)
     if any(sign in said for sign in ("FAILED_READ_FILE", "FileNotFound", "PATH_NOT_FOUND")):
         message = "Spark cannot read the store, whose parts are whole where finledger runs"
@@ -189,7 +257,9 @@ def _launched(conf: Any, master: str) -> _Started:
     try:
         launch: Any = java_gateway.launch_gateway
         gateway = launch(conf, popen_kwargs={"stdout": log, "stderr": log})
-        made = SparkSession(SparkContext(conf=conf, gateway=gateway))
+        context = SparkContext(conf=conf, gateway=gateway)
+        context.pythonExec = conf.get("spark.pyspark.python") or os.environ.get("PYSPARK_PYTHON") or sys.executable
+        made = SparkSession(context)
     except Exception as failed:
         if not _is_spark(failed):
             raise

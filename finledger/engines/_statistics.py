@@ -12,6 +12,9 @@ from pathlib import Path
 
 import duckdb
 
+from finledger.core.usage import LABELS, NATIVE
+
+COLUMNS = (*(column.name for column in NATIVE), *LABELS)  # where no part has one, no row has anything in it
 MOST = 10_000  # parts that are remembered
 _Seen = tuple[str, int, int]
 
@@ -42,16 +45,18 @@ def statistics(connection: duckdb.DuckDBPyConnection, parts: Sequence[Path]) -> 
 def constants(connection: duckdb.DuckDBPyConnection, parts: Sequence[Path]) -> dict[str, str | None]:
     """Columns that hold one value, or none, in every row of the parts.
 
-    A part may lack a label that others have: it is empty there, so one value elsewhere is not the only one.
+    A part may lack a column that others have: it is empty there, so one value elsewhere is not the only one.
     """
     held = [columns for columns in statistics(connection, parts).values() if columns]
-    found: dict[str, str | None] = {}
+    found: dict[str, str | None] = dict.fromkeys(COLUMNS) if held else {}
     for name in {name for columns in held for name in columns}:
         here = [columns[name] for columns in held if name in columns]
         if all(each.is_empty for each in here):
             found[name] = None
         elif len(here) == len(held) and here[0].value is not None and len({each.value for each in here}) == 1:
             found[name] = here[0].value
+        else:
+            found.pop(name, None)
     return found
 
 

@@ -149,9 +149,10 @@ def exports_with_traces(
     found: dict[str, list[Path]] = {}
     if REPEATS in query.labels and has_parents(connection, parts):
         known, traced = statistics(connection, parts), filled(connection, parts, "trace_id")
+        schema = [part for part in parts if not known[part]]  # which has every column and no row
         for part in parts:
             if part in traced:
-                found.setdefault(known[part]["file_sha256"].value or _hash_in(connection, part), []).append(part)
+                found.setdefault(known[part]["file_sha256"].value or _hash_in(connection, part), [*schema]).append(part)
     return found
 
 

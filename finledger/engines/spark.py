@@ -6,7 +6,7 @@ Statistics of the parts are read here, by DuckDB; rows are read by Spark alone, 
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from decimal import Decimal, localcontext
@@ -20,7 +20,6 @@ from finledger.core.label import REPEATS
 from finledger.core.model import EngineChoice, UsageGroup, UsageQuery
 from finledger.core.money import EXACT
 from finledger.core.problem import Outcome
-from finledger.core.usage import LABELS, NATIVE, STORED_AS
 from finledger.engines import _spark
 from finledger.engines._parts import named
 from finledger.engines._repeats import (
@@ -33,6 +32,7 @@ from finledger.engines._repeats import (
     repeats_sql,
     spans_sql,
 )
+from finledger.engines._shared_usage import SameUsage, SharedUsage, shared_usage
 from finledger.engines._sql import STATED_SUMS, group_sql
 from finledger.engines._statistics import constants, has_parents
 from finledger.engines._traces import (
@@ -48,18 +48,8 @@ from finledger.engines._traces import (
 )
 from finledger.engines.duckdb import distinct_sql, groups_of, too_many
 
-# A part is read as it is said here, and no footer to find that out; a column that it does not have is empty.
-_TYPES = {"VARCHAR": "STRING", "TIMESTAMP": "TIMESTAMP_NTZ"}
-_COLUMNS = {
-    **{column.name: _TYPES.get(STORED_AS[column.kind], STORED_AS[column.kind]) for column in NATIVE},
-    **dict.fromkeys(LABELS, "STRING"),
-    "record": "BIGINT",
-    "file_sha256": "STRING",
-    "is_aggregate": "BOOLEAN",
-}
-_SCHEMA = ", ".join(f"`{name}` {kind}" for name, kind in _COLUMNS.items())
 _ADDED = "try_sum({0})"
-_DECIMALS = frozenset(name for name, kind in _COLUMNS.items() if kind.startswith("DECIMAL")) | {"measured_gpu_hours"}
+_DECIMALS = frozenset(name for name, kind in _spark.COLUMNS.items() if kind.startswith("DECIMAL")) | {"measured_gpu_hours"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,8 +71,25 @@ class Spark:
                 traced = bool(asked_of_roots(query)) and has_parents(connection, parts)
                 joins = _Joins(every, traced, exports_with_traces(connection, every, query))
             session = _spark.session(self.choice)
-            _view(session, "stored", parts)
+            _spark.view(session, "stored", parts)
             return _grouped(session, query, joins, same)
+
+    def each(self, work: Callable[[_spark.Job], _spark.Result], jobs: Sequence[_spark.Job]) -> list[_spark.Result]:
+        """What a function of a module makes of each job, in executors: their Python has to have it. In the order of the jobs."""
+        if not jobs:
+            return []
+        with _spark.told_apart(self.choice, ()):
+            return _spark.each(_spark.session(self.choice), work, jobs)
+
+    def shared_usage(
+        self, files: Mapping[str, Sequence[Path]], stored: Sequence[Path], same: SameUsage, listed: Path
+    ) -> SharedUsage:
+        """What each of the files, parts by the export's hash, has in common with those before it and with the store."""
+        every = [part for parts in files.values() for part in parts]
+        if not every:
+            return SharedUsage()
+        with _spark.told_apart(self.choice, (*every, *stored)):
+            return shared_usage(_spark.session(self.choice), files, stored, same, listed)
 
 
 chosen = Spark
@@ -117,8 +124,8 @@ def _roots(session: Any, joins: _Joins, query: UsageQuery) -> Iterator[Any]:
     if not joins.traced:
         yield {}
         return
-    _view(session, "every", joins.every)
-    with _kept(session, "told", told_sql("every", fields_of(query))):
+    _spark.view(session, "every", joins.every)
+    with _spark.kept(session, "told", told_sql("every", fields_of(query))):
         _spark.frame(session, roots_sql("every", fields_of(query))).createOrReplaceTempView("roots")
         yield labels_by_number(query, _spark.collected(session, numbers_sql(query)))
 
@@ -131,32 +138,17 @@ def _repeats(session: Any, joins: _Joins, query: UsageQuery) -> Iterator[bool]:
         return
     rows = [f"export_{number}" for number, _ in enumerate(joins.exports)]
     for name, parts in zip(rows, joins.exports.values(), strict=True):
-        _view(session, name, parts)
+        _spark.view(session, name, parts)
     with (
-        _kept(session, "crossing", crossing_sql(rows)),
-        _kept(session, "spans", spans_sql(rows, query.reconciled)),
-        _kept(session, "below", below_sql(_ADDED)),
-        _kept(session, "repeated", repeated_sql()),
-        _kept(session, "other_roots", other_roots_sql()),
-        _kept(session, "repeated", f"SELECT * FROM repeated UNION ALL {of_leaves_sql(_ADDED)}"),
-        _kept(session, "repeats", repeats_sql(list(joins.exports))),
+        _spark.kept(session, "crossing", crossing_sql(rows)),
+        _spark.kept(session, "spans", spans_sql(rows, query.reconciled)),
+        _spark.kept(session, "below", below_sql(_ADDED)),
+        _spark.kept(session, "repeated", repeated_sql()),
+        _spark.kept(session, "other_roots", other_roots_sql()),
+        _spark.kept(session, "repeated", f"SELECT * FROM repeated UNION ALL {of_leaves_sql(_ADDED)}"),
+        _spark.kept(session, "repeats", repeats_sql(list(joins.exports))),
     ):
         yield _spark.collected(session, "SELECT count(*) FROM repeats")[0][0] > 0
-
-
-@contextmanager
-def _kept(session: Any, name: str, query: str) -> Iterator[None]:
-    """A view whose rows are worked out once."""
-    frame = _spark.frame(session, query).persist()
-    frame.createOrReplaceTempView(name)
-    try:
-        yield
-    finally:
-        frame.unpersist()
-
-
-def _view(session: Any, name: str, parts: Sequence[Path]) -> None:
-    session.read.schema(_SCHEMA).parquet(*(_spark.literal_path(part) for part in parts)).createOrReplaceTempView(name)
 
 
 def _rows(session: Any, query: str, limit: int) -> list[tuple[Any, ...]] | None:

@@ -17,7 +17,10 @@ _OBJECT = "object "  # in the ledger's meta table, before the URL
 
 @dataclass(frozen=True, slots=True)
 class Fetched:
-    """`path` is where the bytes can be read now; `stamp` tells whether the file is still the one that was hashed."""
+    """`path` is where the bytes can be read now; `stamp` tells whether the file is still the one that was hashed.
+
+    `sha256` is empty where nothing that is known has the file's size: then it is hashed while it is read.
+    """
 
     path: Path
     sha256: str
@@ -56,10 +59,11 @@ class SeenObjects:
 
 
 def fetched(
-    path: Path, shown: str, workspace: Path, told: Callable[[int], None], seen: SeenObjects, loaded: Container[str]
-) -> Fetched | Problem:
-    """Hash a file; a member of an archive is unpacked into the workspace too, and an object copied there. A problem is the
-    archive's. An object with the content of one of `loaded` that was `seen` before is not copied.
+    path: Path, shown: str, workspace: Path, told: Callable[[int], None], seen: SeenObjects, loaded: Container[str],
+    sizes: Container[int],
+) -> Fetched | Problem:  # fmt: skip
+    """Hash a file, if it has one of the `sizes`; a member of an archive is unpacked into the workspace too, and an object
+    copied there. A problem is the archive's. An object with the content of one of `loaded` that was `seen` before is not copied.
     """
     from finledger.read.archive import archive_of, content_hash, unpack_member
 
@@ -74,9 +78,17 @@ def fetched(
         seen.add(path, found)
         return found
     if archive_of(path) is None:
-        return Fetched(path, content_hash(path, told), stamp)
+        return hashed(path, told) if stamp[0] in sizes else Fetched(path, "", stamp)
     unpacked = unpack_member(path, shown, workspace, told)
     return unpacked if isinstance(unpacked, Problem) else Fetched(*unpacked, stamp)
+
+
+def hashed(path: Path, told: Callable[[int], None] | None = None) -> Fetched:
+    """A file that lies there as it is."""
+    from finledger.read.archive import content_hash
+
+    stamp = _stamp(path)
+    return Fetched(path, content_hash(path, told), stamp)
 
 
 def settled(each: StagedFile, found: Fetched, path: Path, workspace: Path) -> StagedFile:

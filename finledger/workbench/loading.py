@@ -26,6 +26,7 @@ from finledger.workbench.replacing import Replacing, left_out, record, replaced_
 
 if TYPE_CHECKING:
     from finledger.read.export_files import Chosen
+    from finledger.workbench.spark_loading import SparkLoad, ToRead
 
 
 class Loading(OpenBooks):
@@ -85,11 +86,11 @@ class Loading(OpenBooks):
             kept = old.kept(stored)
             watch = Watch(advance, len(files))
             seen = SeenObjects(self.ledger)
-            known, staged = self._stage(
-                files, format, source, month, column_map, encoding, workspace, watch, old, named, seen
-            )
+            elsewhere = self._elsewhere(files, column_map, workspace)
+            staging = self._staging(format, month, column_map, encoding)
+            known, staged = self._stage(files, source, staging, workspace, watch, old, named, seen, elsewhere)
             watch.storing()
-            published = self.store.publish(staged, kept, workspace, names, against(self), watch.stored)
+            published = self.store.publish(staged, kept, workspace, names, against(self), watch.stored, elsewhere)
             lost, lacking = left_out(self, old, published, kept, workspace)
             if dry_run:
                 self.store.sweep(swept)
@@ -105,28 +106,29 @@ class Loading(OpenBooks):
                         change.ledger.add_part(part)
                         if part.month is not None:
                             change.ledger.freeze_forecasts(part.month, stated_forecasts(self.organisation, part.month))
-        closed = {period for period in in_force(self.ledger.events()) if "Q" not in period}
-        fresh = [
-            Loaded(file, False, (*each.problems, *_of_closed_months(file, parts, closed)))
-            for (file, parts), each in zip(published.files, staged, strict=True)
-        ]
+        fresh = self._fresh(published, staged)
         fresh[-1:] = [replace(each, problems=(*each.problems, *published.notices, *lost)) for each in fresh[-1:]]
         order = {self.shown(path): position for position, path in enumerate(files)}
         return sorted((*known, *fresh), key=lambda each: order[each.file.name])
 
+    def _fresh(self, published: Published, staged: Sequence[StagedFile]) -> list[Loaded]:
+        closed = {period for period in in_force(self.ledger.events()) if "Q" not in period}
+        return [
+            Loaded(file, False, (*each.problems, *_of_closed_months(file, parts, closed)))
+            for (file, parts), each in zip(published.files, staged, strict=True)
+        ]
+
     def _stage(
         self,
         files: Sequence[Path],
-        format: str | None,
         source: str | None,
-        month: Month | None,
-        column_map: Path | None,
-        encoding: str | None,
+        staging: Callable[..., StagedFile],
         workspace: Path,
         watch: Watch,
         old: Replacing,
         named: bool,
         seen: SeenObjects,
+        elsewhere: SparkLoad | None,
     ) -> tuple[list[Loaded], list[StagedFile]]:
         """The files known by their content, and the others read into the workspace, with their problems.
 
@@ -134,46 +136,69 @@ class Loading(OpenBooks):
         """
         from finledger.read.archive import size_of
 
-        staging = self._staging(format, month, column_map, encoding)
         before = {file.sha256: file for file in self.ledger.files() if not old.reads(file.sha256)}
         gone = {} if old.old else self.ledger.replaced().files
+        fetch = fetched
+        if elsewhere is not None:
+            fetch, staging = elsewhere.read(self._to_read(files, source), staging, before)
         known: list[Loaded] = []
         staged: list[StagedFile] = []
         hashes: dict[str, StagedFile] = {}
+        sizes = {file.size for file in self.ledger.files()}
         for number, path in enumerate(files):
             shown, place = self.shown(path), workspace / str(number)
             steps = watch.begin(shown, size_of(path))
-            found = fetched(path, shown, place, steps.hashed, seen, before)
+            found = fetch(path, shown, place, steps.hashed, seen, before, sizes)
+            if not isinstance(found, Problem) and found.sha256 in gone and named:
+                found = replaced_file(before[found.sha256], gone[found.sha256], shown)
             if isinstance(found, Problem):
                 staged.append(unread(path, shown, found))
                 continue
-            sha256 = found.sha256
-            if sha256 in gone and named:
-                staged.append(unread(path, shown, replaced_file(before[sha256], gone[sha256], shown)))
-                continue
-            if sha256 in before:
-                known.append(Loaded(again(before[sha256], shown), known=True))
-            elif sha256 in hashes:
-                known.append(Loaded(twice(hashes[sha256], shown), known=True))
+            if found.sha256 in before:
+                known.append(Loaded(again(before[found.sha256], shown), known=True))
+            elif found.sha256 in hashes:
+                known.append(Loaded(twice(hashes[found.sha256], shown), known=True))
             else:
                 name = source or self._source_of(path)
                 each = staging(
                     found.path,
                     shown_as=shown,
                     source=name,
-                    inclusive=self._inclusive(name),
                     workspace=place,
-                    sha256=sha256,
+                    sha256=found.sha256 or None,
                     progress=steps.report if watch.watched else None,
                 )
                 each = settled(each, found, path, place)
-                hashes[sha256] = each
+                hashes[each.sha256] = each
+                sizes.add(each.size)
                 staged.append(each)
                 steps.staged(each.read)
                 continue
             shutil.rmtree(place, ignore_errors=True)  # what was unpacked to be hashed
             steps.finish()
         return known, staged
+
+    def _elsewhere(self, files: Sequence[Path], column_map: Path | None, workspace: Path) -> SparkLoad | None:
+        """Spark, where the settings choose it, for several files of a kind that a map reads; None: the work is done here."""
+        from finledger.read.archive import archive_of
+
+        choice = self.organisation.engine
+        if choice.kind != "spark" or column_map is None or len(files) < 2:
+            return None
+        if any(objects.is_url(path) or archive_of(path) is not None for path in files):
+            return None
+        from finledger.workbench.spark_loading import SparkLoad
+
+        return SparkLoad(choice, column_map, workspace)
+
+    def _to_read(self, files: Sequence[Path], source: str | None) -> list[ToRead]:
+        from finledger.workbench.spark_loading import ToRead
+
+        sources = [source or self._source_of(path) for path in files]
+        return [
+            ToRead(path.absolute(), {"shown_as": self.shown(path), "source": name})
+            for path, name in zip(files, sources, strict=True)
+        ]
 
     def _staging(
         self, format: str | None, month: Month | None, column_map: Path | None, encoding: str | None
@@ -188,6 +213,7 @@ class Loading(OpenBooks):
             format=format,
             map_file=column_map,
             timezone=self.organisation.timezone,
+            inclusive=frozenset(name for name, source in self.organisation.sources.items() if source.inclusive),
             month=month,
             need=feature_need(self.organisation),
             encoding=checked(encoding),
@@ -203,10 +229,6 @@ class Loading(OpenBooks):
         if found.errors:
             raise Refused(found.problems)
         return found.exports
-
-    def _inclusive(self, source: str | None) -> bool:
-        found = self.organisation.sources.get(source or "")
-        return found is not None and found.inclusive
 
     def _source_of(self, path: Path) -> str | None:
         """usage/FOLDER/FILE is of source FOLDER, unless it is a month=2026-07 or an archive; else the format's own name."""

@@ -8,6 +8,7 @@ that are no longer declared to lie beside one another.
 from __future__ import annotations
 
 import json
+from collections.abc import Collection
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -99,15 +100,22 @@ def month_overlaps(bench: Loading, month: Month) -> tuple[Problem, ...]:
     parts = bench.ledger.parts(month)
     if not parts:
         return ()
-    organisation = bench.organisation
-    held, kept = against(bench), _remembered(bench.ledger.meta(COMPARED))
-    pairs = [pair for pair in bench.store.sources(parts, held) if organisation.role(pair[0]) == "charge"]
-    if len(pairs) < 2 or ({source for source, _ in pairs} <= kept.sources and kept.beside <= _beside(organisation)):
+    organisation, kept = bench.organisation, _remembered(bench.ledger.meta(COMPARED))
+    if kept.pairs is not None and _are_compared(kept.pairs, kept, organisation):
+        return ()  # whatever lies in the parts is some of these
+    held = against(bench)
+    if _are_compared(bench.store.sources(parts, held), kept, organisation):
         return ()
     with TemporaryDirectory(prefix="finledger-overlap-") as workspace:
         found = bench.store.stored_overlaps(parts, held, Path(workspace))
     names = {sha256: file.name for sha256, file in held.files.items()}
     return tuple(bench.store.overlap_problems(found, held.terms, names))
+
+
+def _are_compared(pairs: Collection[tuple[str, str]], kept: _Kept, organisation: Organisation) -> bool:
+    """Whether nothing is left to look at in rows of these sources and formats."""
+    charged = [source for source, _ in pairs if organisation.role(source) == "charge"]
+    return len(charged) < 2 or (set(charged) <= kept.sources and kept.beside <= _beside(organisation))
 
 
 def open_overlaps(bench: Loading) -> tuple[Problem, ...]:

@@ -11,7 +11,7 @@ from functools import cached_property
 
 from finledger.books.events import Event
 from finledger.core.invoice import is_own, team_totals
-from finledger.core.model import MONEY_MOVES, BufferState, MonthCharges
+from finledger.core.model import BufferState, MonthCharges
 from finledger.core.money import zero
 from finledger.core.period import Month
 from finledger.core.quality import Evals, measure
@@ -45,8 +45,11 @@ class Shelf:
         sealed = {name: sha256 for name, sha256 in close.content["inputs"] if _counts(name)}
         return self._bench if sealed == self._texts else as_of(self._bench, close)
 
-    def recorded(self, month: Month, condensed: bool = False) -> MonthCharges | None:
-        """What the month's current run holds; None where nobody allocated it, or where it does not say enough."""
+    def recorded(self, month: Month) -> MonthCharges | None:
+        """What the month's current run holds, its lines condensed (`ledger.condensed_rows`), and of the fund nothing.
+
+        None where nobody allocated it, or where it does not say enough.
+        """
         bench = self._bench
         close = bench.closed(month)
         books = self._books(close)
@@ -55,15 +58,11 @@ class Shelf:
             return None  # what was spread over teams is not recorded as unallocated any more
         if any(each.month == month for each in bench.capacity):
             return None  # nor are the reserved hours that nobody used and the platform bears
-        lines = bench.ledger.condensed_rows(month) if condensed else bench.ledger.charge_rows(month)
+        lines = bench.ledger.condensed_rows(month)
         currency = organisation.currency
         loose, share = unallocated_share((each for each in lines if each.key.kind not in _MOVED and is_own(each)), currency)
-        moved = {name: zero(currency) for name in ("buffer", "buffer_draw", "buffer_true_up")}
-        for line in lines:
-            for name, amount in line.components if line.stage in MONEY_MOVES else ():
-                if name in moved:
-                    moved[name] = moved[name] + amount
-        state = BufferState(zero(currency), moved["buffer"], -moved["buffer_draw"], repayments=moved["buffer_true_up"])
+        none = zero(currency)
+        state = BufferState(none, none, none)
         forecasts = bench.ledger.frozen_forecasts(month) or stated_forecasts(organisation, month)
         held = [book for book in books.pricebooks if book.effective_from <= month.last_day]
         return MonthCharges(

@@ -76,6 +76,18 @@ def test_refused__calls_that_no_label_reaches(tmp_path: Path) -> None:
     assert all("no rule in force on that day sets it (require_feature)" in str(row["reason"]) for row in found)
 
 
+def test_refused__a_span_that_holds_more_than_its_children(tmp_path: Path) -> None:
+    """What it holds more would be charged; refused, it counts once, and not at all."""
+    header = "usage_id,ts,team,feature,input_tokens,trace_id,span_id,parent_span_id\n"
+    run = "1,2026-07-02T10:00:00Z,search,,100,t,run,\n"
+    made(tmp_path, ROWS).joinpath("usage/spans.csv").write_text(f"{header}{run}2,2026-07-02T10:00:00Z,search,f,60,t,a,run\n")
+    settings = tmp_path / "finledger.yaml"
+    settings.write_text(settings.read_text().replace("sources:\n", "sources:\n  native: {inclusive: true}\n"))
+    finledger("load", tmp_path / "usage/spans.csv", "--books", tmp_path)
+    (file,) = (file for file in Workbench(tmp_path).ledger.files() if file.name == "usage/spans.csv")
+    assert (file.read, file.accepted, file.aggregate, file.rejected) == (2, 1, 0, 1)
+
+
 def test_not_asked_for__nothing_is_refused(tmp_path: Path) -> None:
     (file,) = Workbench(made(tmp_path, ROWS, required="")).ledger.files()
     assert (file.accepted, file.duplicate, file.rejected) == (12, 1, 0)

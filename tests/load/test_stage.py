@@ -270,8 +270,8 @@ def spans(*rows: str) -> str:
     return SPANS + "".join(f"{row[0]}{row[2:4]},2026-07-01T00:00:00Z,{row}\n" for row in rows)
 
 
-@pytest.mark.parametrize("inclusive", [False, True])
-def test_spans__a_parent_that_repeats_its_children_is_an_aggregate(inclusive: bool, tmp_path: Path) -> None:
+@pytest.mark.parametrize("inclusive", [(), ("native",)])
+def test_spans__a_parent_that_repeats_its_children_is_an_aggregate(inclusive: tuple[str, ...], tmp_path: Path) -> None:
     """100 = 60 + 40 and 20 = 15 + 5; the middle one's leaves are looked through to the run: 60 + 30 + 10."""
     file = staged(
         tmp_path,
@@ -286,13 +286,25 @@ def test_spans__more_than_the_children_is_a_remainder_or_refused_with_the_sums(t
     plain = staged(tmp_path, rows)
     (refused,) = rejects(plain)
     assert refused[:2] == (1, 2) and "100 + 0 + 0 + 20 against 90 + 0 + 0 + 18" in refused[4]
-    inclusive = staged(tmp_path, rows, inclusive=True)
+    inclusive = staged(tmp_path, rows, inclusive={"native"})
     marks = duckdb.sql(f"SELECT record, fate, input_tokens, output_tokens FROM read_parquet('{inclusive.marks}')").fetchall()
     assert marks == [(1, "remainder", 10, 2)] and inclusive.rejected == 0
 
 
+@pytest.mark.parametrize(("own", "found"), [("150,,,70", "aggregate"), ("150,,,69", "rejected"), ("149,,,70", "rejected")])
+def test_spans__a_sum_that_does_not_say_what_was_cached_is_an_aggregate(own: str, found: str, tmp_path: Path) -> None:
+    """110 + 30 + 10 of input and 70 of output."""
+    header = (
+        "usage_id,ts,trace_id,span_id,parent_span_id,input_tokens,cached_input_tokens,cache_write_tokens,output_tokens\n"
+    )
+    rows = (f"t,r0,,{own}", "t,a1,r0,60,30,10,50", "t,b2,r0,50,,,20")
+    lines = "".join(f"{number},2026-07-01T00:00:00Z,{row}\n" for number, row in enumerate(rows))
+    file = staged(tmp_path, header + lines)
+    assert (file.aggregate, file.rejected) == ((1, 0) if found == "aggregate" else (0, 1))
+
+
 def test_spans__less_than_the_children_is_refused_and_no_tokens_are_an_ordinary_row(tmp_path: Path) -> None:
-    file = staged(tmp_path, spans("t,r0,,50,20", "t,a1,r0,60,15", "u,r2,,,", "u,a3,r2,1,1"), inclusive=True)
+    file = staged(tmp_path, spans("t,r0,,50,20", "t,a1,r0,60,15", "u,r2,,,", "u,a3,r2,1,1"), inclusive={"native"})
     assert [found[0] for found in rejects(file)] == [1]
     assert file.aggregate == 0
 

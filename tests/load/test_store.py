@@ -38,18 +38,22 @@ def rows(store: Store, parts: list[Part], columns: str) -> list[tuple[object, ..
     return duckdb.sql(f"SELECT {columns} FROM read_parquet({paths!r}, union_by_name = true) ORDER BY ALL").fetchall()
 
 
-def test_publish__parts_have_every_column_and_are_named_by_their_bytes(tmp_path: Path) -> None:
+def test_publish__parts_have_the_columns_that_hold_anything_and_are_named_by_their_bytes(tmp_path: Path) -> None:
     store = Store(tmp_path / "store")
-    file = staged(tmp_path, "a.csv", "1,2026-07-31T23:59:59Z,s,5\n2,2026-08-01T00:00:00Z,s,6\n")
+    head = "usage_id,ts,team,input_tokens,cost_center\n"
+    file = staged(tmp_path, "a.csv", "1,2026-07-31T23:59:59Z,s,5,\n2,2026-08-01T00:00:00Z,s,6,\n", head)
     _, parts = loaded(store, tmp_path, file)
     assert [(str(part.month), part.rows) for part in parts] == [("2026-07", 1), ("2026-08", 1)]
+    own = ["record", "file_sha256", "is_aggregate"]
     for part in parts:
         content = (store.root / part.path).read_bytes()
         assert part.path == f"usage/month={part.month}/{hashlib.sha256(content).hexdigest()}.parquet"
+        held = duckdb.sql(f"FROM read_parquet('{store.root / part.path}', hive_partitioning = false)").columns
+        assert held == ["usage_id", "ts", "team", "input_tokens", "source", *own]  # no row has a cost center
     described = duckdb.sql(
         f"SELECT * FROM read_parquet({[str(p) for p in store.paths(parts)]!r}, union_by_name = true)"
     ).columns
-    assert set(described) == {c.name for c in NATIVE} | set(LABELS) | {"record", "file_sha256", "is_aggregate"}
+    assert set(described) == {c.name for c in NATIVE} | set(LABELS) | {*own}
     assert rows(store, parts, "usage_id, record, file_sha256, source, is_aggregate") == [
         ("1", 1, file.sha256, "native", False),
         ("2", 2, file.sha256, "native", False),
@@ -116,7 +120,7 @@ def test_publish__remainders_duplicates_and_aggregates_lie_as_they_were_settled(
     )
     (tmp_path / "a.csv").write_text(head + text + text.splitlines()[1] + "\n")
     store = Store(tmp_path / "store")
-    file = stage(tmp_path / "a.csv", shown_as="a.csv", workspace=tmp_path / "work", inclusive=True)
+    file = stage(tmp_path / "a.csv", shown_as="a.csv", workspace=tmp_path / "work", inclusive={"native"})
     counts, parts = loaded(store, tmp_path, file)
     assert counts == [(5, 3, 1, 1, 0)]
     assert rows(store, parts, "usage_id, input_tokens, is_aggregate") == [

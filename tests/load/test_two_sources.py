@@ -68,3 +68,19 @@ def test_compared_at_load__nothing_is_read_again(tmp_path: Path, monkeypatch: py
     monkeypatch.setattr(bench.store, "stored_overlaps", None)
     with pytest.raises(TypeError):
         codes(bench)
+
+
+def test_inclusive__a_source_that_is_named_by_its_format(tmp_path: Path) -> None:
+    """Nobody names the source of a file that lies in usage/ itself. A run of 100 + 20 above calls of 90 + 18 bills 10 + 2."""
+    (tmp_path / "usage").mkdir()
+    (tmp_path / "finledger.yaml").write_text(
+        "books: b\ncurrency: USD\nplatform: {team: p, cost_center: cc}\nsources: {native: {inclusive: true}}\n"
+    )
+    rows = ("t,r0,,100,20", "t,a1,r0,60,15", "t,c3,r0,30,3")
+    (tmp_path / "usage/july.csv").write_text(
+        "usage_id,ts,trace_id,span_id,parent_span_id,input_tokens,output_tokens\n"
+        + "".join(f"{number},2026-07-01T00:00:00Z,{row}\n" for number, row in enumerate(rows))
+    )
+    finledger("load", "--books", tmp_path)
+    (july,) = Workbench(tmp_path).usage_summary()
+    assert (july["rows"], july["input_tokens"], july["output_tokens"]) == (3, 100, 20)
