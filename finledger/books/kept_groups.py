@@ -3,7 +3,8 @@
     store/grouped/month=2026-07/<query>-<sha256>.groups
 
 An entry holds the groups of some of the month's parts by one query: a line of JSON that says for which question and which parts,
-these by the hash of their content and with their size, then the groups by column, deflated. Parts never change, so an entry
+these by the hash of their content and with their size, then the groups by column, deflated. That of rows inside traces says
+also around which parts these were looked at, since roots and repeats lie in any of them. Parts never change, so an entry
 never grows old: it is of use as long as all of its parts are in the month, and lie there in their size. Its name ends with the
 hash of its bytes and begins with the hash of what was asked, of the form of entries and of the version of the program; what
 does not fit its name or does not read is as if it were not there, and nothing is said of a failure to write. Figures are
@@ -16,7 +17,7 @@ import hashlib
 import json
 import os
 import zlib
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from decimal import Decimal
@@ -28,35 +29,42 @@ from finledger.core.model import UsageGroup, UsageQuery
 from finledger.core.period import Month
 from finledger.core.usage import GROUP_KEYS, SUCCESSFUL, SUMS
 
-FORM = 1  # of an entry, and of what the groups of a query are: raise it where either changes
+FORM = 2  # of an entry, and of what the groups of a query are: raise it where either changes
 SUFFIX = ".groups"
 MOST = 8  # entries a month: a few questions, and of each the last few states of the month
 
 
 @dataclass(frozen=True, slots=True)
 class Kept:
-    """The groups of `parts` (bytes by the hash of their content); `rows`: how many of these parts need not be read again."""
+    """The groups of `parts` (bytes by the hash of their content); `rows`: how many of these parts need not be read again.
+
+    `around`: all parts that were there, where the groups depend on them; empty where on `parts` alone.
+    """
 
     parts: Mapping[str, int]
     rows: int
     groups: tuple[UsageGroup, ...]
+    around: frozenset[str] = frozenset()
 
 
 class KeptGroups:
-    """The entries of one month. `roots` of an entry: what else its groups depend on ("" where on its own parts only)."""
+    """The entries of one month. `around`: all parts that groups depend on, by their hash; empty where on their own only."""
 
     def __init__(self, folder: Path, month: Month) -> None:
         self._folder = folder / f"month={month}"
 
-    def best(self, asked: UsageQuery, within: Mapping[str, int], roots: str = "") -> Kept | None:
-        """The sound entry of the most rows that holds none but these parts, each of the same size; None where there is none."""
-        found: list[tuple[int, Path]] = []
-        identity = _identity(asked, roots)
+    def best(self, asked: UsageQuery, within: Mapping[str, int], around: Collection[str] = ()) -> Kept | None:
+        """The sound entry of the most rows that holds none but these parts, each of the same size; None where there is none.
+
+        One that was made around parts of which any is not there now does not count.
+        """
+        found: list[tuple[int, int, Path]] = []
+        identity, there = _identity(asked, bool(around)), frozenset(around)
         for path in self._of(identity):
             head = _head(path, identity)
-            if head is not None and within.items() >= head["parts"].items():
-                found.append((head["rows"], path))
-        for _, path in sorted(found, key=lambda each: (-each[0], each[1].name)):
+            if head is not None and within.items() >= head["parts"].items() and there.issuperset(head["around"]):
+                found.append((-head["rows"], -len(head["around"]), path))
+        for _, _, path in sorted(found):
             kept = _read(path, asked)
             if kept is not None:
                 with suppress(OSError):
@@ -65,14 +73,20 @@ class KeptGroups:
         return None
 
     def keep(
-        self, asked: UsageQuery, parts: Mapping[str, int], rows: int, groups: Sequence[UsageGroup], roots: str = ""
+        self,
+        asked: UsageQuery,
+        parts: Mapping[str, int],
+        rows: int,
+        groups: Sequence[UsageGroup],
+        around: Collection[str] = (),
     ) -> None:
         """Keep the groups of the parts (bytes by the hash of their content), and no more than `MOST` entries in all.
 
         Where it cannot be written (a full disk, a folder that may only be read) nothing is kept, and nothing is said.
         """
-        identity = _identity(asked, roots)
-        head = {"form": FORM, "asked": identity, "rows": rows, "groups": len(groups), "parts": dict(sorted(parts.items()))}
+        identity = _identity(asked, bool(around))
+        held = {"parts": dict(sorted(parts.items())), "around": sorted(around)}
+        head = {"form": FORM, "asked": identity, "rows": rows, "groups": len(groups), **held}
         content = json.dumps(head).encode() + b"\n" + zlib.compress(json.dumps(_columns(groups, asked)).encode(), 1)
         name = f"{identity}-{hashlib.sha256(content).hexdigest()}{SUFFIX}"
         made = self._folder / f"{name}.{os.getpid()}.new"
@@ -104,7 +118,7 @@ class KeptGroups:
                 path.unlink(missing_ok=True)
 
 
-def _identity(asked: UsageQuery, roots: str) -> str:
+def _identity(asked: UsageQuery, inside_traces: bool) -> str:
     """What makes groups those of a question: everything about it that can change a sum, and by what program it was answered."""
     if asked.only:
         raise ValueError("groups of some of the rows are not kept")
@@ -119,7 +133,7 @@ def _identity(asked: UsageQuery, roots: str) -> str:
         "labels": asked.labels,
         "ignored": sorted(set(asked.ignored)),
         "reconciled": sorted(set(asked.reconciled)),
-        "roots": roots,
+        "inside_traces": inside_traces,
     }
     return hashlib.sha256(json.dumps(said, sort_keys=True).encode()).hexdigest()[:32]
 
@@ -130,7 +144,7 @@ def _head(path: Path, identity: str) -> dict[str, Any] | None:
         with path.open("rb") as stream:
             head = json.loads(stream.readline(1 << 24))
         fits = (head["form"], head["asked"]) == (FORM, identity) and isinstance(head["rows"], int)
-        return head if fits and head["parts"].items() else None
+        return head if fits and head["parts"].items() and isinstance(head["around"], list) else None
     except (OSError, ValueError, TypeError, KeyError, AttributeError):
         return None
 
@@ -146,7 +160,7 @@ def _read(path: Path, asked: UsageQuery) -> Kept | None:
         groups = tuple(_groups(json.loads(zlib.decompress(body)), asked))
     except (OSError, ValueError, TypeError, KeyError, IndexError, ArithmeticError, zlib.error):
         return None
-    return Kept(head["parts"], head["rows"], groups) if len(groups) == head["groups"] else None
+    return Kept(head["parts"], head["rows"], groups, frozenset(head["around"])) if len(groups) == head["groups"] else None
 
 
 def _columns(groups: Sequence[UsageGroup], asked: UsageQuery) -> list[list[Any]]:

@@ -9,10 +9,11 @@ from __future__ import annotations
 
 import errno
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass
 from decimal import Decimal
+from functools import partial
 from pathlib import Path
 from sqlite3 import DatabaseError, connect
 from typing import Any
@@ -39,7 +40,7 @@ from finledger.books import ledger_tables as tables
 from finledger.books.events import Event, Marks
 from finledger.books.fingerprint import Fingerprint
 from finledger.books.ledger_flows import OF_A_MONTH as _OF_A_MONTH
-from finledger.books.ledger_flows import condensed_lines, flows_before
+from finledger.books.ledger_flows import condensed_lines, flows_of_run, runs_before, settled
 from finledger.books.ledger_problems import newer, not_a_ledger
 from finledger.books.replaced import Replaced, replaced
 from finledger.books.transaction import Transaction, current_run, listed_digest, marks_of
@@ -54,6 +55,7 @@ _DAMAGED = frozenset({11, 26})
 _SYSTEM = {3: errno.EACCES, 8: errno.EROFS, 10: errno.EIO, 13: errno.ENOSPC, 14: errno.EACCES, 23: errno.EACCES}
 _WRITING = "finledger_writing"
 _WAITS = "finledger_waits"
+KeptFlows = Callable[[Month, str, Callable[[], tuple[Flow, ...]]], tuple[Flow, ...]]  # of a month's run, by its digest
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,9 +97,7 @@ class Ledger:
         self._marks = marks
         self._fingerprint = Fingerprint(path)
         self._inside = [] if inside is None else inside  # the connection of the transaction that is open, where one is
-        self._flows: tuple[int | None, Month, tuple[Flow, ...]] | None = (
-            None  # of the last run that there was, up to a month
-        )
+        self._flows: dict[str, tuple[Flow, ...]] = {}  # of runs that were added up, by their digest
 
     @classmethod
     def open(cls, path: Path, busy_seconds: float = 5.0) -> Ledger:
@@ -190,7 +190,9 @@ class Ledger:
 
     def as_of(self, marks: Marks) -> Ledger:
         """The ledger as it was when it had come to `marks`; nothing can be written to it."""
-        return Ledger(self._engine, self._path, marks, self._inside)
+        ledger = Ledger(self._engine, self._path, marks, self._inside)
+        ledger._flows = self._flows
+        return ledger
 
     def marks(self) -> Marks:
         """How far the ledger has come by now."""
@@ -277,13 +279,18 @@ class Ledger:
         with self._connection() as connection:
             return self._run_of(connection, period)
 
+    def run_digest(self, period: Month | Quarter) -> str:
+        """The digest of the period's current run; "" before the first."""
+        with self._connection() as connection:
+            return current_run(connection, period, self._marks)[1]
+
     def charge_rows(self, month: Month, team: str | None = None) -> tuple[ChargeLine, ...]:
         """The charge lines of the month's current run, of one team or of all, in their order."""
         with self._connection() as connection:
             return rows.read_lines(connection, self._run_of(connection, month), team)
 
     def condensed_rows(self, month: Month) -> tuple[ChargeLine, ...]:
-        """The same lines added up to one for each team, feature and kind of work, for trends."""
+        """The same lines added up by team, feature, model and kind of work, for months that are only compared with."""
         with self._connection() as connection:
             return condensed_lines(connection, self._run_of(connection, month))
 
@@ -334,21 +341,25 @@ class Ledger:
     def _run_of(self, connection: Connection, period: Month | Quarter) -> int | None:
         return current_run(connection, period, self._marks)[0]
 
-    def flows(self, before: Month) -> tuple[Flow, ...]:
+    def flows(self, before: Month, kept: KeptFlows | None = None) -> tuple[Flow, ...]:
         """What the lines of each earlier month's current run came to, for credits, draws and the fund (rules Q2, B1-B5).
 
-        Runs are never changed, so while no other is there it is added up once, and earlier months are a part of it.
+        What a run of that digest came to never changes: it is added up once, or taken from what is `kept` of it.
         """
-        if self._inside:  # what is seen there may be rolled back
-            return self._flows_before(before)
-        known = self._rows(select(func.max(tables.runs.c.run).label("run")))[0]["run"]
-        if self._flows is None or self._flows[0] != known or self._flows[1] < before:
-            self._flows = (known, before, self._flows_before(before))
-        return tuple(flow for flow in self._flows[2] if flow.posting_month < before)
-
-    def _flows_before(self, before: Month) -> tuple[Flow, ...]:
         with self._connection() as connection:
-            return flows_before(connection, before, self._until(tables.runs.c.run, "runs"))
+            until = self._until(tables.runs.c.run, "runs")
+            found: list[Flow] = []
+            for month, run, digest in runs_before(connection, before, until):
+                if kept is not None:
+                    found += kept(month, digest, partial(self._flows_of, connection, run, digest))
+                else:
+                    found += self._flows_of(connection, run, digest)
+            return (*found, *settled(connection, before, until))
+
+    def _flows_of(self, connection: Connection, run: int, digest: str) -> tuple[Flow, ...]:
+        if digest not in self._flows:
+            self._flows[digest] = flows_of_run(connection, run)
+        return self._flows[digest]
 
     def frozen_forecasts(self, month: Month) -> dict[str, Decimal] | None:
         """The month's forecasts by team as they were first seen; None while nobody looked at the month (rule B3)."""

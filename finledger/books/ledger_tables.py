@@ -90,7 +90,7 @@ runs = Table(
 )
 # A month has one first run; each later one supersedes the one before it: the current run is the one nobody supersedes.
 _first = text("supersedes IS NULL")
-Index("one_first_run", runs.c.month, unique=True, sqlite_where=_first, postgresql_where=_first)
+Index("one_first_run", runs.c.month, unique=True, sqlite_where=_first)
 
 
 def _run() -> Column[int]:

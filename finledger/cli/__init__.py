@@ -10,6 +10,7 @@ that `finledger --help` needs neither typer nor a single command. A command is i
 
 from __future__ import annotations
 
+import atexit
 import os
 import sys
 
@@ -32,7 +33,25 @@ def main() -> None:
     else:
         from finledger.cli._run import run
 
-        sys.exit(run(words))
+        ended: list[int] = []
+        atexit.register(_leave, ended)  # before all others, so that it runs after them
+        ended.append(run(words))
+        sys.exit(ended[0])
+
+
+def _leave(ended: list[int]) -> None:
+    """End without taking every object apart, which takes a seventh of a command. `ended`: the exit code, if there is one.
+
+    Nothing of ours waits for that: files, transactions and child processes are closed where they are used.
+    """
+    if not ended:
+        return
+    try:
+        sys.stdout.flush()
+        sys.stderr.flush()
+    except (OSError, ValueError):
+        return  # Python says what is wrong
+    os._exit(ended[0])
 
 
 def command_names() -> tuple[str, ...]:

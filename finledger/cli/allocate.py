@@ -43,15 +43,20 @@ def allocate(
     from finledger import engines
     from finledger.cli import screen
     from finledger.core.problem import Misused
+    from finledger.workbench.trends import keep_trends
     from finledger.write import figures
 
     if engine and engine not in engines.names():
         raise Misused(f"no engine {engine!r}: there are {', '.join(engines.names())}")
     bench, dry_run = opened(books, as_of), dry_run or bool(as_of)
     folder = books / "out" / str(month)
-    with screen.progress(f"charging {month}", quiet=quiet), bench.change(dry_run=dry_run) as change:
-        charges, _ = bench.allocate(month, engine_name=engine, allow_unpriced=allow_unpriced, record=not dry_run)
-        bench.put(change, month, bench.charge_contents(charges, bench.books_of(month)))
+    known = bench.ledger.months()
+    with screen.progress(f"charging {month}", quiet=quiet):
+        with bench.change(dry_run=dry_run) as change:
+            charges, _ = bench.allocate(month, engine_name=engine, allow_unpriced=allow_unpriced, record=not dry_run)
+            bench.put(change, month, bench.charge_contents(charges, bench.books_of(month)))
+        if not dry_run and month not in known and month.before in known:  # once a month, so that no report has a year to do
+            keep_trends(bench, month.before)
     if format == "json":
         screen.json_out(figures.month_json(charges))
     elif format == "csv":

@@ -121,6 +121,7 @@ def adequacy(books: Books, month: AnyMonth = None, format: Format = "table", as_
     """
     from finledger.cli import screen
     from finledger.workbench.fund import fund_adequacy
+    from finledger.write.text import grouped
 
     found, notices = fund_adequacy(opened(books, as_of), month)
     screen.problems(notices, quiet=quiet, file=books / "out" / "problems.txt")
@@ -139,9 +140,9 @@ def adequacy(books: Books, month: AnyMonth = None, format: Format = "table", as_
     currency = found["currency"]
     screen.done(
         [
-            ("the fund holds", f"{found['balance']} {currency}"),
-            ("its limits", f"{found['low']} to {found['high']} {currency}"),
-            ("surcharges", f"{found['collected_a_month']} {currency} a month, the mean of the last three"),
+            ("the fund holds", f"{grouped(found['balance'])} {currency}"),
+            ("its limits", f"{grouped(found['low'])} to {grouped(found['high'])} {currency}"),
+            ("surcharges", f"{grouped(found['collected_a_month'])} {currency} a month, the mean of the last three"),
             ("to the lower limit", _in_months(found["months_to_low"])),
             ("to the upper limit", _in_months(found["months_to_high"])),
             ("absorbs", "times its forecast: the largest burst of a team that the fund brings back to the forecast"),

@@ -73,7 +73,7 @@ def _reconcile_month(bench: Any, books: Path, month: Any, format: str, quiet: bo
     screen.problems((*unmet, *found.notices), quiet=quiet, file=books / "out" / "problems.txt")
     if format == "table" and not quiet:
         if found.problems:
-            said = f"{found.unclassified} {found.currency} is not explained: the month does not close"
+            said = f"{found.unclassified:,} {found.currency} is not explained: the month does not close"
         elif found.rows:
             said = "every cent of the difference is classified"
         elif closed:

@@ -72,7 +72,7 @@ def report(
     if team is not None and team not in bench.organisation.teams:
         raise Misused(f"no team {team!r} in finledger.yaml: there are {', '.join(sorted(bench.organisation.teams))}")
     with screen.progress(f"collecting {period}", quiet=quiet):
-        found = collect(bench, period, believed=as_of)
+        found = collect(bench, period, believed=as_of, keep=not dry_run)
     whole = found.report if team is None else found.report.of_team(team)
     with screen.progress("writing pages", unit="files", quiet=quiet) as advance:
         contents = report_files(bench, whole, formats, every_team=every_team, advance=advance)

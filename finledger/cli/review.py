@@ -177,11 +177,14 @@ def alerts(books: Books, month: AnyMonth = None, at: At = None, format: Format =
 
 
 def _alert(row: dict[str, object], found: Reviewed, source: SourceRef | None) -> Problem:
+    from finledger.write.text import grouped
+
     ends = " at the month's end" if row["what"] == "going over budget" else ""
     owner = row["owner"] or "nobody: finledger.yaml names no owner"
+    over = grouped(str(row["figure"]))
     return Problem(
         "budget-alert",
-        f"{row['team']} is {row['figure']} {found.currency} over its budget of {found.period}{ends}; its owner is {owner}",
+        f"{row['team']} is {over} {found.currency} over its budget of {found.period}{ends}; its owner is {owner}",
         source,
         remedy=str(row["action"]),
     )

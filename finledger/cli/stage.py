@@ -300,5 +300,6 @@ def ack(
         _csv(row)
     else:
         late = "" if seen.counts else "; the month was closed before, so it does not count for the next stage"
-        said = f"{team} saw {variance} {variance.currency} of variance in {month}: charged {seen.total}, budget {seen.budget}{late}"
+        of = f"charged {seen.total:,}, budget {seen.budget:,}{late}"
+        said = f"{team} saw {variance:,} {variance.currency} of variance in {month}: {of}"
         screen.note("nothing was written" if dry_run else said, quiet=quiet)

@@ -163,7 +163,7 @@ def _is_known(team: str, organisation: Organisation, month: Month) -> bool:
 
 
 def _unshared(pool: Pool, part: PoolSplit) -> Problem:
-    amount = f"{part.amount} {part.amount.currency}"
+    amount = f"{part.amount:,} {part.amount.currency}"
     return Problem(
         "pool-without-driver",
         f"pool {pool.name} of {amount} stays with the platform: none of its targets has any {pool.driver.replace('_', ' ')}",

@@ -303,9 +303,11 @@ def notices(
     for team, forecast in forecasts.items():
         if forecast.low_balled and forecast.amount is not None:
             floor = floored(forecast.amount, organisation.currency)
-            message = f"the forecast of {team} for {month}, {forecast.stated}, is below 0.8 x the mean of the months before"
+            message = (
+                f"the forecast of {team} for {month}, {forecast.stated:,f}, is below 0.8 x the mean of the months before"
+            )
             where = organisation.teams[team].source or SourceRef("finledger.yaml")
-            remedy = f"a draw is measured from 0.8 x the mean of these three months, {floor}"
+            remedy = f"a draw is measured from 0.8 x the mean of these three months, {floor:,}"
             found.append(Problem("forecast-low", message, where, remedy=remedy, severity="warning"))
     return tuple(found)
 
@@ -314,4 +316,4 @@ def _figures(decision: DrawDecision) -> str:
     if decision.reason != "threshold" or decision.forecast is None:
         return ""
     forecast = floored(decision.forecast, decision.charges.currency)
-    return f" (charges {decision.charges}, forecast {forecast})"
+    return f" (charges {decision.charges:,}, forecast {forecast:,})"

@@ -46,7 +46,7 @@ def charge(
     """Rounded lines of what consumers bear, and the disclosures of what others funded. Zero amounts are left out (M2)."""
     lines = []
     disclosures = []
-    priced = [(each, rounded(each.line.exact, organisation.currency, rounding)) for each in allocations]
+    priced = [(each, gross_of(each.line, organisation.currency, rounding)) for each in allocations]
     pooled = _pooled(priced, organisation.currency) if eval_split == "pooled" else {}
     stages: dict[tuple[str, Month], str] = {}
     for allocation, gross in priced:
@@ -62,6 +62,11 @@ def charge(
         if allocation.disclosed and (gross or paid):
             disclosures.append(Disclosure(rated.key, rated.quantity, gross, gross - paid, paid))
     return Outcome((tuple(lines), tuple(disclosures)))
+
+
+def gross_of(rated: RatedLine, currency: str, rounding: Rounding) -> Money:
+    """What a line comes to, whoever funds it: rounded here, once (M2)."""
+    return rounded(rated.exact, currency, rounding)
 
 
 def _pooled(priced: Iterable[tuple[Allocation, Money]], currency: str) -> dict[LineKey, Money]:

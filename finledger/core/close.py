@@ -117,7 +117,7 @@ def unallocated_gate(charges: MonthCharges, organisation: Organisation) -> Itera
     if charges.unallocated_share >= limit:
         yield Problem(
             "unallocated-high",
-            f"{charges.unallocated} {charges.currency} of {month}, {percent(charges.unallocated_share, limit)} of all charges, is "
+            f"{charges.unallocated:,} {charges.currency} of {month}, {percent(charges.unallocated_share, limit)} of all charges, is "
             f"unallocated: {percent(limit)} is the limit",
             SourceRef("usage"),
             remedy="give the rows an owner (labels, or rules in finledger.yaml), or waive it: --waive unallocated-high "

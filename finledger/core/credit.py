@@ -298,8 +298,8 @@ def spoilt_credits(events: Iterable[Event], month: Month, lines: Iterable[Charge
         if now is None or (now - given).minor * given.minor < 0:
             yield Problem(
                 "credit-exceeds-line",
-                f"{given} {given.currency} of {line_id} was credited ({', '.join(by[line_id])}), and "
-                f"{'it is no line any more' if now is None else f'it comes to {now} now'}: {month} was charged anew since",
+                f"{given:,} {given.currency} of {line_id} was credited ({', '.join(by[line_id])}), and "
+                f"{'it is no line any more' if now is None else f'it comes to {now:,} now'}: {month} was charged anew since",
                 SourceRef("store/ledger.sqlite"),
                 remedy=f"bring what {month} is charged by back to what it was; once it is closed, what is wrong with it is a "
                 "correction, or a credit of its own",

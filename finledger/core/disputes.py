@@ -143,7 +143,7 @@ def open_disputes(events: Iterable[Event], months: Collection[Month]) -> Iterato
         if each.is_open and each.posting_month in months:
             yield Problem(
                 "dispute-open",
-                f"{each.line_id} of {each.document} ({each.team}, {each.amount} {each.amount.currency}) is in dispute since "
+                f"{each.line_id} of {each.document} ({each.team}, {each.amount:,} {each.amount.currency}) is in dispute since "
                 f"{each.opened}: {each.reason}",
                 SourceRef("store/ledger.sqlite"),
                 excerpt=f"{each.dispute_id}, raised by {each.raised_by}, to be resolved by {each.resolve_by}",

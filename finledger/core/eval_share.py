@@ -46,7 +46,7 @@ def share_of_evals(
         return Outcome(share)
     message = (
         f"the platform bore {rounded_places(100 * share.share, 1)} % of what evaluation cost in {month} "
-        f"({share.platform + share.subsidies} of {share.gross + share.subsidies} {currency}), outside {LOWEST} to {HIGHEST} %"
+        f"({share.platform + share.subsidies:,} of {share.gross + share.subsidies:,} {currency}), outside {LOWEST} to {HIGHEST} %"
     )
     remedy = "see which classes are shared and which are the platform's, in the price book, and platform-costs.csv"
     where = SourceRef("platform-costs.csv") if counted else SourceRef("pricebooks")

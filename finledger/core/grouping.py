@@ -7,6 +7,7 @@ That lets the groups of rows that were summed before stand in for these rows.
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import replace
 from decimal import Decimal, localcontext
 from itertools import chain
 from operator import itemgetter
@@ -34,3 +35,13 @@ def merged(*piles: Iterable[UsageGroup]) -> tuple[UsageGroup, ...]:
         known = found[each]
         found[each] = UsageGroup(known.interval, known.keys, known.labels, sums)
     return tuple(found.values())
+
+
+def moved(groups: Iterable[UsageGroup], was: Iterable[UsageGroup], now: Iterable[UsageGroup]) -> tuple[UsageGroup, ...]:
+    """The groups where some of their rows, which came to `was`, come to `now`. A group of which no row is left is none."""
+    with localcontext(EXACT):
+        gone = [replace(each, sums={name: -quantity for name, quantity in each.sums.items()}) for each in was]
+    found = merged(groups, now, gone)
+    if any(each.sums["rows"] < 0 for each in found):
+        raise ValueError("more rows are taken from a group than are in it")
+    return tuple(each for each in found if each.sums["rows"])

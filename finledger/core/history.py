@@ -19,13 +19,15 @@ K = TypeVar("K", str, tuple[str, str])
 
 # What flows into the buffer fund when it is posted: draws and rebates are negative (rule B1).
 FUND_COMPONENTS = frozenset({"buffer", "buffer_draw", "buffer_true_up", "buffer_rebate"})
+# What is held against a feature (rule Q2); of everything else a flow is a team's, whatever the feature.
+OF_A_FEATURE = ("coverage_premium", "coverage_credit")
 SETTLED = "settled"  # the kind of what a closed quarter's end posted: true-ups and rebates
 # What is left out of a team's charges of a month before any draw: corrections count, what a dispute credited does not (B2, B4).
 AFTER_CHARGES = frozenset({"buffer_draw", "buffer_repayment", "adjustment", SETTLED})
 
 
 class Flow(NamedTuple):
-    """What the lines of one month, team, feature, kind and component came to, in minor units."""
+    """What the lines of one month, team, kind and component came to, in minor units; of premiums and credits each feature."""
 
     posting_month: Month
     service_month: Month
@@ -93,7 +95,7 @@ class History:
         return self._sums(
             ((flow.team, flow.feature), flow)
             for flow in self.flows
-            if flow.component in ("coverage_premium", "coverage_credit")
+            if flow.component in OF_A_FEATURE
             and flow.posted == posted
             and (flow.service_month if flow.kind == "adjustment" else flow.posting_month) in months
         )
@@ -121,8 +123,9 @@ def flows_of(lines: Iterable[ChargeLine]) -> tuple[Flow, ...]:
     minors: dict[tuple[Month, Month, str, str, str, str, bool], int] = {}
     for line in lines:
         key = line.key
-        head = (key.posting_month, key.service_month, key.team, key.feature, key.kind)
+        head = (key.posting_month, key.service_month, key.team)
         for component, amount in line.components:
-            whole = (*head, component, line.stage in MONEY_MOVES)
+            feature = key.feature if component in OF_A_FEATURE else ""
+            whole = (*head, feature, key.kind, component, line.stage in MONEY_MOVES)
             minors[whole] = minors.get(whole, 0) + amount.minor
     return tuple(Flow(*key, minor) for key, minor in sorted(minors.items()))

@@ -12,14 +12,11 @@ from decimal import Decimal
 from fractions import Fraction
 from typing import Literal
 
-from finledger.core.allocate import allocate
-from finledger.core.charge import charge
+from finledger.core.charge import gross_of
 from finledger.core.currency import rate_at
 from finledger.core.model import (
     POOL_PREFIX,
     UNALLOCATED,
-    ChargeLine,
-    Disclosure,
     LineKey,
     MonthCharges,
     Organisation,
@@ -110,16 +107,16 @@ def charged(
     seatless = {name: replace(team, seats={}) for name, team in organisation.teams.items()}
     bare = replace(pricing, organisation=replace(organisation, teams=seatless))
     keys, complete = _keys(cells, bare)
-    gross = _gross(known.lines, known.disclosures) if known is not None and complete else {}
+    gross = {}
+    if known is not None and complete:
+        gross = {line.key: line.amount for line in known.lines} | {each.key: each.gross for each in known.disclosures}
     priced = ((group, of) for cell, each in zip(cells, keys, strict=True) for group, of in zip(cell, each, strict=True))
     rated = rate([group for group, of_group in priced if not of_group or not of_group <= gross.keys()], bare)
     if rated.errors:
         return Outcome((), rated.problems)
     terms = pricing.terms
     rounding = terms.rounding if terms is not None else "half_up"
-    allocations = allocate((each for each in rated.rows if each.key not in gross), terms, pricing.books)
-    lines, disclosures = charge(allocations.rows, organisation, rounding).rows
-    gross |= _gross(lines, disclosures)
+    gross |= {each.key: gross_of(each, organisation.currency, rounding) for each in rated.rows if each.key not in gross}
     brought = _brought(cells, keys, bare)
     amounts = [0] * len(cells)
     for key, of_line in brought.items():
@@ -144,10 +141,6 @@ def _keys(cells: Sequence[Sequence[OwnedGroup]], pricing: Pricing) -> tuple[Keys
             complete = complete and not missing
         found.append(of_cell)
     return found, complete
-
-
-def _gross(lines: Iterable[ChargeLine], disclosures: Iterable[Disclosure]) -> dict[LineKey, Money]:
-    return {line.key: line.amount for line in lines} | {each.key: each.gross for each in disclosures}
 
 
 def _brought(cells: Sequence[Sequence[OwnedGroup]], keys: Keys, pricing: Pricing) -> dict[LineKey, dict[int, Decimal]]:

@@ -108,6 +108,10 @@ class Money:
     def __str__(self) -> str:
         return str(self.amount)
 
+    def __format__(self, spec: str) -> str:
+        """`{amount}` for files and programs, 1234567.89; `{amount:,}` for people, 1,234,567.89."""
+        return format(self.amount, f"{spec}f")
+
     @property
     def amount(self) -> Decimal:
         """The amount in the currency's major unit, with exactly its decimal places: 1112 minor USD is 11.12."""

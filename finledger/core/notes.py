@@ -78,7 +78,7 @@ def for_others(lines: Sequence[ChargeLine], organisation: Organisation) -> Outco
 def _gone(team: str, month: Month, amount: Money, organisation: Organisation) -> Problem:
     return Problem(
         "note-unknown-team",
-        f"{amount} {amount.currency} of {month} have to be posted to team {team}, which the organisation does not name any more",
+        f"{amount:,} {amount.currency} of {month} have to be posted to team {team}, which the organisation does not name any more",
         organisation.source or SourceRef("finledger.yaml"),
         remedy=f"put {team} back among the teams: what it used while it was there is still its own",
     )

@@ -173,7 +173,7 @@ def _kept_problem(reason: _Reason, operator: str, amount: Money, organisation: O
     where = team.source if team is not None else None
     return Problem(
         reason.code,
-        f"{amount} {amount.currency} that {operator} operated for other teams is not passed on: "
+        f"{amount:,} {amount.currency} that {operator} operated for other teams is not passed on: "
         f"{reason.why.format(operator=operator)}",
         where or organisation.source or SourceRef("finledger.yaml"),
         remedy=reason.remedy.format(operator=operator),

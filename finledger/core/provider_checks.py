@@ -118,9 +118,8 @@ def unclassified(rows: Iterable[SkuReconciliation], lines: Iterable[ProviderLine
     known = tuple(lines)
     for row in rows:
         if row.unclassified:
-            difference = (
-                f"{row.invoiced} invoiced, {row.metered} metered, {row.unclassified} {row.metered.currency} unexplained"
-            )
+            unexplained = f"{row.unclassified:,} {row.metered.currency} unexplained"
+            difference = f"{row.invoiced:,} invoiced, {row.metered:,} metered, {unexplained}"
             yield Problem(
                 "invoice-unclassified",
                 f"{row.provider} {row.sku or 'all of it'} in {row.service_month}: {difference}"
@@ -141,7 +140,7 @@ def _file_of(row: SkuReconciliation, lines: Iterable[ProviderLine]) -> SourceRef
 def waits(accrual: Accrual) -> Problem:
     return Problem(
         "invoice-awaited",
-        f"{accrual.provider} has sent no invoice for {accrual.service_month}: {accrual.amount} {accrual.amount.currency} are "
+        f"{accrual.provider} has sent no invoice for {accrual.service_month}: {accrual.amount:,} {accrual.amount.currency} are "
         "to be accrued",
         SourceRef("usage"),
         remedy=f"put the invoice into {INBOX}/ when it comes; where none is to come, write `invoice: none` for the provider",

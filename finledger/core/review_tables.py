@@ -276,7 +276,7 @@ def _largest(it: Situation) -> dict[str, str]:
     for (team, feature, item), minor in sorted(sums.items()):
         if minor > found.get(team, (0, ""))[0] and (feature or item):
             words = " · ".join(filter(None, (feature, item)))
-            found[team] = (minor, f"{words}, {Money(minor, currency)} {currency}")
+            found[team] = (minor, f"{words}, {Money(minor, currency):,} {currency}")
     return {team: words for team, (_, words) in found.items()}
 
 

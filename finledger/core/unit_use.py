@@ -127,7 +127,7 @@ def use_of(group: OwnedGroup) -> Use:
         tokens={bucket: int(sums[bucket]) for bucket in TOKEN_BUCKETS},
         runs=int(sums["runs"]),
         runs_completed=int(sums["runs_completed"]),
-        gpu_hours=Decimal(sums["gpu_hours"] if hours else 0),
-        measured_hours=Decimal(sums["measured_gpu_hours"] if hours else 0),
-        busy_hours=Decimal(sums["gpu_busy_hours"] if hours else 0),
+        gpu_hours=Decimal(sums["gpu_hours"]) if hours else NONE,
+        measured_hours=Decimal(sums["measured_gpu_hours"]) if hours else NONE,
+        busy_hours=Decimal(sums["gpu_busy_hours"]) if hours else NONE,
     )

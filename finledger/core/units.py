@@ -12,10 +12,11 @@ are training's where the team does nothing else. A figure without its denominato
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from decimal import Decimal
 from fractions import Fraction
 from functools import cached_property
+from typing import NamedTuple
 
 from finledger.core.invoice import is_own
 from finledger.core.model import UNALLOCATED, ChargeLine, MonthCharges
@@ -25,6 +26,7 @@ from finledger.core.report import Cell, Field, Missing, Table
 from finledger.core.unit_use import INFERENCE, TRAINING, Grain, MonthUse, Use
 
 THOUSAND = 1000
+NOTHING = Fraction(0)
 # What is paid back, or borne by the buffer fund, is no cost of a unit.
 COMES_BACK = frozenset(
     {"coverage_credit", "buffer_draw", "buffer_repayment", "adjustment", "buffer_true_up", "buffer_rebate"}
@@ -32,6 +34,7 @@ COMES_BACK = frozenset(
 NOT_MEASURED = Missing("not measured")
 Ratio = Fraction | Missing
 Subject = tuple[str, ...]
+Row = tuple[Cell, ...]
 # The figures that a target may be set for, and what people call them.
 UNITS: Mapping[str, str] = {
     "per_1k_inferences": "per 1,000 inferences, fully loaded",
@@ -56,8 +59,8 @@ class Cost:
     tokens: int = 0  # of these
     gpu: int = 0
     training: int = 0
-    idle: Fraction = field(default_factory=Fraction)
-    training_idle: Fraction = field(default_factory=Fraction)
+    idle: Fraction = NOTHING
+    training_idle: Fraction = NOTHING
 
     def add(self, other: Cost) -> None:
         self.total += other.total
@@ -66,8 +69,9 @@ class Cost:
         self.tokens += other.tokens
         self.gpu += other.gpu
         self.training += other.training
-        self.idle += other.idle
-        self.training_idle += other.training_idle
+        if other.idle:  # hardly ever, and fractions are slow to add
+            self.idle += other.idle
+            self.training_idle += other.training_idle
 
 
 @dataclass(frozen=True)
@@ -266,10 +270,26 @@ NOTE = (
 )
 
 
-def unit_tables(months: Mapping[Month, UnitMonth], trend: Mapping[Month, UnitMonth]) -> tuple[Table, ...]:
-    """`unit-costs` by team and feature, of the `months`; by team, by model and of everything, of those of the `trend` too."""
+class TrendRows(NamedTuple):
+    """What a month is in the tables that show how unit costs go on: by team, by model, and of everything."""
+
+    by_team: tuple[Row, ...]
+    by_model: tuple[Row, ...]
+    of_everything: tuple[Row, ...]
+
+
+def trend_rows(month: UnitMonth) -> TrendRows:
+    return TrendRows(
+        tuple(_rows(month, month.by_team)),
+        tuple(row for row in _rows(month, unit_costs(month, BY_MODEL)) if row[1]),
+        tuple(_rows(month, unit_costs(month, BY_NOTHING))),
+    )
+
+
+def unit_tables(months: Mapping[Month, UnitMonth], before: Mapping[Month, TrendRows]) -> tuple[Table, ...]:
+    """`unit-costs` by team and feature, of the `months`; by team, by model and of everything, of those `before` them too."""
     about = [months[month] for month in sorted(months)]
-    ordered = [each for _, each in sorted({**trend, **months}.items())]
+    trend = [each for _, each in sorted({**before, **{month: trend_rows(each) for month, each in months.items()}}.items())]
     first = (Field("month", "month"), Field("team", "text"))
     return (
         Table(
@@ -284,7 +304,7 @@ def unit_tables(months: Mapping[Month, UnitMonth], trend: Mapping[Month, UnitMon
             "unit-costs-by-team",
             "Unit costs by team",
             (*first, *FIGURES),
-            tuple(row for month in ordered for row in _rows(month, month.by_team)),
+            tuple(row for month in trend for row in month.by_team),
             NOTE,
             team="team",
         ),
@@ -292,20 +312,20 @@ def unit_tables(months: Mapping[Month, UnitMonth], trend: Mapping[Month, UnitMon
             "unit-costs-by-model",
             "Unit costs by model",
             (Field("month", "month"), Field("model", "text"), *FIGURES),
-            tuple(row for month in ordered for row in _rows(month, unit_costs(month, BY_MODEL)) if row[1]),
+            tuple(row for month in trend for row in month.by_model),
             NOTE,
         ),
         Table(
             "unit-cost-trend",
             "Unit costs of everything",
             (Field("month", "month"), *FIGURES),
-            tuple(row for month in ordered for row in _rows(month, unit_costs(month, BY_NOTHING))),
+            tuple(row for month in trend for row in month.of_everything),
             NOTE + " Usage of nobody is in it.",
         ),
     )
 
 
-def feature_rows(month: UnitMonth) -> Iterable[tuple[Cell, ...]]:
+def feature_rows(month: UnitMonth) -> Iterable[Row]:
     """A row for each feature of a team. What a correct task costs is the feature's, of all teams (Q4)."""
     measured = {each.feature: each.cost_per_correct_task for each in month.charges.features}
     for (team, feature), unit in month.by_feature.items():
@@ -324,7 +344,7 @@ def feature_rows(month: UnitMonth) -> Iterable[tuple[Cell, ...]]:
         )
 
 
-def _rows(month: UnitMonth, units: Mapping[Subject, UnitCost]) -> Iterable[tuple[Cell, ...]]:
+def _rows(month: UnitMonth, units: Mapping[Subject, UnitCost]) -> Iterable[Row]:
     for subject, unit in units.items():
         if subject != (UNALLOCATED,):
             yield (month.charges.month, *subject, *_cells(unit))

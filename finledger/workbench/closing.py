@@ -50,6 +50,7 @@ from finledger.workbench.quarters import Settled, quarter_digest, quarter_files,
 from finledger.workbench.sealed import as_of, sealed_texts
 from finledger.workbench.sealing import hashes, month_files, sealed_notes, stale_documents, superseded_name
 from finledger.workbench.tie_out import tie_outs
+from finledger.workbench.trends import keep_trends
 from finledger.workbench.waivers import standing_waivers, with_waivers
 
 LEDGER = SourceRef("store/ledger.sqlite")
@@ -110,6 +111,7 @@ def close_month(
         event = _seal(bench, change, found, run, content)
         contents = month_files(bench, charges, documents, providers, event, advance)
         _put(bench, change, event, month, contents)
+    keep_trends(bench, month)
     return replace(found, documents=documents, event=event, paths=tuple(contents))
 
 

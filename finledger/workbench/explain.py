@@ -169,10 +169,10 @@ def _late_parts(bench: Workbench, service: Month, closes: Mapping[Month, Event],
 def _differs(line: ChargeLine, fresh: Money | None, close: Event | None) -> Problem:
     if close is not None:
         return _not_as_sealed(line, fresh, close)
-    now = "there is no such line" if fresh is None else f"it comes to {fresh}"
+    now = "there is no such line" if fresh is None else f"it comes to {fresh:,}"
     return Problem(
         "line-changed",
-        f"{line.line_id} is recorded at {line.amount} {line.amount.currency}; by the books as they are now, {now}",
+        f"{line.line_id} is recorded at {line.amount:,} {line.amount.currency}; by the books as they are now, {now}",
         LEDGER,
         remedy=f"the facts are those of now: run `finledger allocate --month {line.key.posting_month}` to record them",
         severity="warning",
@@ -180,10 +180,10 @@ def _differs(line: ChargeLine, fresh: Money | None, close: Event | None) -> Prob
 
 
 def _not_as_sealed(line: ChargeLine, fresh: Money | None, close: Event) -> Problem:
-    now = "there is no such line" if fresh is None else f"it comes to {fresh}"
+    now = "there is no such line" if fresh is None else f"it comes to {fresh:,}"
     return Problem(
         "sealed-line-differs",
-        f"{line.line_id} is recorded at {line.amount} {line.amount.currency}; by what close {close.number} "
+        f"{line.line_id} is recorded at {line.amount:,} {line.amount.currency}; by what close {close.number} "
         f"({close.period}) sealed, {now}",
         LEDGER,
         remedy="run `finledger verify`: it names the first thing that is not as it was sealed",

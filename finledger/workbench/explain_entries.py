@@ -93,8 +93,8 @@ def _not_its_parts(posted: _Posted, each: PostingExplained) -> Problem:
     check, currency = each.check, each.posting.amount.currency
     return Problem(
         "posting-differs",
-        f"posting {each.number} of {posted.entry.entry_id} is {check.right} {currency}, and what it is made of comes to "
-        f"{check.left}",
+        f"posting {each.number} of {posted.entry.entry_id} is {check.right:,} {currency}, and what it is made of comes to "
+        f"{check.left:,}",
         SourceRef("store/ledger.sqlite"),
         remedy="run `finledger verify`: the ledger is not as it was written",
         severity="warning",

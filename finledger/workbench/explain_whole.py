@@ -36,7 +36,7 @@ SUMMED = ("status", *(name for name in SUMS if name not in NO_COLUMN))
 
 
 def recorded_flows(month: MonthAtHand) -> tuple[Flow, ...]:
-    """What the month's own run posted, by team, feature, kind and component."""
+    """What the month's own run posted, by team, kind and component."""
     flows = month.bench.ledger.flows(month.month.next)
     return tuple(flow for flow in flows if flow.posting_month == month.month and flow.kind != SETTLED)
 

@@ -1,26 +1,29 @@
 """The usage of a month, grouped: what is new since it was last grouped, and what was kept of the rest (rule M1).
 
 The groups of rows that lie in no trace are sums of these rows alone, so that they can be kept for ever. Whose a row inside a trace
-is, and whether it repeats others, depends on any part of the month and the month before (A5, C2): once one of these has parent
-spans, the parts with traces are grouped anew whenever any of them is another than it was.
+is, and whether it repeats others, depends on the rows of its trace in any part of the month and the month before (A5, C2), and on
+no other row. So where parts came, the rows in traces of theirs are taken out of what was kept, as they were, and put back as
+they are now; where one went, all are grouped anew.
 """
 
 from __future__ import annotations
 
-import hashlib
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from pathlib import Path
+from tempfile import TemporaryDirectory
 
-from finledger.books.kept_groups import KeptGroups
+from finledger.books.kept_groups import Kept, KeptGroups
 from finledger.books.store import Store
-from finledger.core.grouping import merged
+from finledger.core.grouping import merged, moved
 from finledger.core.label import REPEATS, ROOT
 from finledger.core.model import Part, UsageGroup, UsageQuery
 from finledger.core.problem import Outcome
-from finledger.engines import Engine, filled, lost_parts_named
+from finledger.engines import LOCAL, Engine, engine, filled, lost_parts_named, rows_in_traces_of
 
 REFERENCE = "reference"  # who asks for it wants to see the rows added up
 LEAST_ROWS = 100_000  # fewer are read again in less time than it takes to look for what was kept
+FEW = 4  # parts that are new have at most one row for so many kept ones, or all are read: their traces could be anybody's
 Groups = Outcome[tuple[UsageGroup, ...]]
 
 
@@ -74,19 +77,43 @@ class MonthGrouping:
         return None if inside is None else merged(groups, inside)
 
     def _inside_traces(self, kept: KeptGroups, asked: UsageQuery, traced: Sequence[Part]) -> tuple[UsageGroup, ...] | None:
-        """The groups of parts that have traces: kept ones only where no part is new in which a root or a span could lie."""
+        """The groups of parts that have traces: kept ones, brought up to date where parts are new in which a span could lie."""
         sizes = {part.sha256: self._size(part) for part in traced}
-        around = _digest((*self.parts, *self.before))
+        around = {part.sha256 for part in (*self.parts, *self.before)}
         known = kept.best(asked, sizes, around)
-        if known is not None and known.parts == sizes:
+        if known is not None and known.parts == sizes and known.around == around:
             return known.groups
-        others = [part for part in self.parts if part not in traced]
-        read = self._read(traced, asked, (*others, *self.before))
-        if read.problems:
-            return None
+        groups = None if known is None else self._brought_up_to_date(known, asked, traced)
+        if groups is None:
+            others = [part for part in self.parts if part not in traced]
+            read = self._read(traced, asked, (*others, *self.before))
+            if read.problems:
+                return None
+            groups = read.rows
         if self.writes():
-            kept.keep(asked, sizes, sum(part.rows for part in traced), read.rows, around)
-        return read.rows
+            kept.keep(asked, sizes, sum(part.rows for part in traced), groups, around)
+        return groups
+
+    def _brought_up_to_date(self, known: Kept, asked: UsageQuery, traced: Sequence[Part]) -> tuple[UsageGroup, ...] | None:
+        """Kept groups with new parts: what lies in traces of these is taken out as it was and put in as it is; None where
+        that is no less work than to read all.
+        """
+        held = [part for part in traced if part.sha256 in known.around]
+        before = [part for part in self.before if part.sha256 in known.around]
+        new = [part for part in traced if part not in held]
+        new_before = [part for part in self.before if part not in before]
+        rows = sum(part.rows for part in (*new, *new_before))
+        if FEW * rows > known.rows or {part.sha256 for part in held} != known.parts.keys():
+            return None
+        paths = self.store.paths
+        with TemporaryDirectory(prefix="finledger-traces-") as folder:
+            found = rows_in_traces_of(paths((*new, *new_before)), paths((*held, *before)), Path(folder))
+            here, there = ([found[path] for path in paths(each) if path in found] for each in (held, before))
+            was = engine(LOCAL).group(here, asked, there)
+            now = engine(LOCAL).group([*paths(new), *here], asked, [*paths(new_before), *there])
+        if was.problems or now.problems:
+            return None
+        return moved(known.groups, was.rows, now.rows)
 
     def _traced(self, asked: UsageQuery) -> list[Part]:
         """The parts whose rows lie inside traces, where any row has a parent; a root may repeat what spans elsewhere hold."""
@@ -104,7 +131,3 @@ class MonthGrouping:
             return (self.store.root / part.path).stat().st_size
         except OSError:
             return -1
-
-
-def _digest(parts: Iterable[Part]) -> str:
-    return hashlib.sha256("\n".join(sorted(part.sha256 for part in parts)).encode()).hexdigest()

@@ -194,7 +194,8 @@ class Workbench(Months):
         contents = {folder / "charges.csv": charges_csv(charges)}
         contents |= {folder / name: file for name, file in focus_files(charges, (books or self).organisation).items()}
         posted: dict[tuple[Month, str], Money] = {}
-        for flow in self.ledger.flows(charges.month):
+        corrects = any(line.key.service_month != charges.month for line in charges.lines)
+        for flow in self.ledger.flows(charges.month) if corrects else ():
             if flow.kind not in ("adjustment", SETTLED):
                 of = (flow.service_month, flow.team)
                 posted[of] = posted.get(of, zero(charges.currency)) + Money(flow.minor, charges.currency)

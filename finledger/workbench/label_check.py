@@ -22,7 +22,7 @@ from finledger.core.label_check import LACKING, Checked, CheckedExport, CheckedM
 from finledger.core.label_coverage import aspects, needs_feature
 from finledger.core.label_policy import PodRule, faults, pod_rule, unfit_problems
 from finledger.core.label_suggest import advise
-from finledger.core.model import UNALLOCATED, LoadedFile, OwnedGroup, UsageQuery
+from finledger.core.model import UNALLOCATED, EngineChoice, LoadedFile, OwnedGroup, UsageQuery
 from finledger.core.money import EXACT, rounded_places
 from finledger.core.period import Month
 from finledger.core.problem import Misused, Problem, Refused, Severity, SourceRef
@@ -171,7 +171,7 @@ class _Trial(Workbench):
         (root / SETTINGS).write_text("", encoding="utf-8")
         super().__init__(root)
         self._real = real
-        self.__dict__["organisation"] = replace(real.organisation, store="")
+        self.__dict__["organisation"] = replace(real.organisation, store="", engine=EngineChoice())
 
     def shown(self, path: Path) -> str:
         return self._real.shown(path)

@@ -10,11 +10,13 @@ from dataclasses import dataclass, field, replace
 from decimal import Decimal, localcontext
 from functools import partial
 from pathlib import Path
+from typing import Any
 
+from finledger.books.kept_figures import Rows
 from finledger.books.label_fields import groupable
 from finledger.core.included import take_included
 from finledger.core.label import REPEATS, ROOT, own
-from finledger.core.label_coverage import Basis, Measured, aspects, charged, provider_costs, tokens_of
+from finledger.core.label_coverage import ASPECTS, Basis, Measured, aspects, charged, provider_costs, summed, tokens_of
 from finledger.core.label_suggest import CALLERS, Advice, advise
 from finledger.core.label_tables import label_tables
 from finledger.core.model import MonthCharges, OwnedGroup, PriceBook, UsageQuery
@@ -27,6 +29,7 @@ from finledger.core.usage import GROUP_KEYS
 from finledger.engines import DEFAULT, empty_columns, first_calls
 from finledger.pipeline import MonthInputs, query
 from finledger.workbench import Workbench
+from finledger.workbench.kept_months import KeptMonths
 
 TREND = 12  # months
 GROUPS = 50_000  # that the fields beyond those of the rules may make of a month
@@ -71,24 +74,60 @@ def coverage(bench: Workbench, month: Month | None = None, *, engine_name: str =
 
 
 def report_tables(
-    bench: Workbench, own_months: Mapping[Month, MonthCharges], *, engine_name: str = DEFAULT, most: int = TREND
+    bench: Workbench, own_months: Mapping[Month, MonthCharges], kept: KeptMonths | None = None
 ) -> tuple[Table, ...]:
-    """The tables of a report on months that are charged: coverage of up to `most` loaded months that end with them, so that it
-    is a trend, and what of the months themselves is not labelled (`core/label_tables.py`). Empty where none of them is loaded.
+    """The tables of a report on months that are charged: coverage of up to a year of loaded months that ends with them, so that
+    it is a trend, and what of the months themselves is not labelled (`core/label_tables.py`). Empty where none is loaded.
     """
     months = own_months.keys()
     loaded = sorted({part.month for part in bench.ledger.parts() if part.month is not None})
-    trend = [month for month in loaded if month <= max(months)][-most:] if months & set(loaded) else []
-    found = Coverage(bench.organisation.currency)
+    trend = [month for month in loaded if month <= max(months)][-TREND:] if months & set(loaded) else []
+    measured: list[tuple[Mapping[str, str], Measured]] = []
+    unlabelled: dict[Advice, Measured] = {}
     for month in trend:
-        part = Coverage(found.currency)
-        with localcontext(EXACT):
-            charges = own_months.get(month)  # of a closed month by the prices of its close; labels are as they are now
-            _add_month(bench, month, part, engine_name, charges if charges is not None and charges.provisional else None)
-        found.measured += part.measured
-        for advice, each in part.unlabelled.items() if month in months else ():
-            found.unlabelled.setdefault(advice, Measured()).plus(each)
-    return label_tables(found.measured, found.unlabelled, found.currency) if trend else ()
+        if month not in months:
+            measured += look_back(bench, month, kept)
+            continue
+        charges = own_months[month]  # of a closed month by the prices of its close; labels are as they are now
+        part = _month_of(bench, month, charges if charges.provisional else None)
+        measured += part.measured
+        for advice, each in part.unlabelled.items():
+            unlabelled.setdefault(advice, Measured()).plus(each)
+    return label_tables(measured, unlabelled, bench.organisation.currency) if trend else ()
+
+
+def look_back(
+    bench: Workbench, month: Month, kept: KeptMonths | None = None
+) -> Sequence[tuple[Mapping[str, str], Measured]]:
+    """What the trend shows of an earlier month: as it is kept, or worked out."""
+    work_out = partial(_trend_of, bench, month)
+    rows = work_out() if kept is None else kept.of_usage("label-coverage", month, work_out)
+    return [_measured(month, row) for row in rows["sources"]]
+
+
+def _month_of(bench: Workbench, month: Month, charges: MonthCharges | None = None) -> Coverage:
+    found = Coverage(bench.organisation.currency)
+    with localcontext(EXACT):
+        _add_month(bench, month, found, DEFAULT, charges)
+    return found
+
+
+def _trend_of(bench: Workbench, month: Month) -> Mapping[str, Rows]:
+    """The month as a trend shows it: the sums of each source."""
+    rows = (
+        (source, each.rows, each.tokens, each.cost, *each.rows_with.values(), *each.cost_with.values())
+        for (source,), each in summed(_month_of(bench, month).measured, ("source",)).items()
+    )
+    return {"sources": tuple(rows)}
+
+
+def _measured(month: Month, row: tuple[Any, ...]) -> tuple[Mapping[str, str], Measured]:
+    source, count, tokens, cost, *with_aspect = row
+    rows_with, cost_with = with_aspect[: len(ASPECTS)], with_aspect[len(ASPECTS) :]
+    each = Measured(
+        count, tokens, cost, dict(zip(ASPECTS, rows_with, strict=True)), dict(zip(ASPECTS, cost_with, strict=True))
+    )
+    return {"month": str(month), "source": source}, each
 
 
 @dataclass(frozen=True, slots=True)

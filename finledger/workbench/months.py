@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import date, datetime
 from decimal import Decimal
@@ -10,9 +10,10 @@ from pathlib import Path
 
 from finledger.books import rows
 from finledger.books.events import Event, in_force
+from finledger.books.kept_figures import KeptFigures
 from finledger.books.kept_groups import KeptGroups
 from finledger.core.credit import lines_of
-from finledger.core.history import History, flows_of
+from finledger.core.history import Flow, History, flows_of
 from finledger.core.model import (
     ChargeLine,
     FeatureQuality,
@@ -34,6 +35,8 @@ from finledger.workbench.loading import Loading
 from finledger.workbench.open_books import SETTINGS
 from finledger.workbench.overlapping import month_overlaps
 from finledger.workbench.strays import stray_evals, stray_requests
+
+LEAST_FLOWS = 1000  # of a month, that are worth keeping: fewer are added up in no time
 
 
 class Months(Loading):
@@ -142,7 +145,7 @@ class Months(Loading):
 
         One that cannot be worked out counts for nothing and is said so: a stray row of another month must not stop this one.
         """
-        history = History(self.organisation.currency, self.ledger.flows(month))
+        history = History(self.organisation.currency, self._flows(month))
         recorded = set(self.ledger.months())
         notices = []
         over = self.closed_through()
@@ -158,6 +161,18 @@ class Months(Loading):
             else:
                 history = history + flows_of(charges.lines)
         return history, tuple(notices)
+
+    def _flows(self, month: Month) -> tuple[Flow, ...]:
+        """`ledger.flows`, with those of large months kept, so that a month does not cost more the more there are before it."""
+        if not self.uses_kept_groups:
+            return self.ledger.flows(month)
+        figures = KeptFigures(self.root / "store" / "figures", writes=self.writes, least=LEAST_FLOWS)
+
+        def kept(of: Month, run: str, work_out: Callable[[], tuple[Flow, ...]]) -> tuple[Flow, ...]:
+            rows = figures.of(of, {"kind": "flows", "run": run}, lambda: {"flows": work_out()})
+            return tuple(map(Flow._make, rows["flows"]))
+
+        return self.ledger.flows(month, kept)
 
     def closed(self, period: Month | Quarter) -> Event | None:
         """The close that holds for a period; None while it is open."""

@@ -262,8 +262,8 @@ def _size_notices(end: QuarterEnd, bench: Workbench) -> Iterator[Problem]:
         remedy = f"it would take a surcharge of {surcharge.needed:f}; {surcharge.proposed:f} is the most, and takes longer"
     yield Problem(
         "buffer-short",
-        f"the fund holds {end.before_rebates} {end.currency} at the end of {end.quarter}, {missing} less than its lower limit "
-        f"{end.size.low}",
+        f"the fund holds {end.before_rebates:,} {end.currency} at the end of {end.quarter}, {missing:,} less than its lower limit "
+        f"{end.size.low:,}",
         book.where("buffer", "size") if book is not None else SourceRef("pricebooks"),
         remedy=remedy,
         severity="warning",

@@ -20,7 +20,8 @@ from finledger.core.problem import Misused, Problem, Refused
 from finledger.core.provider import Accrual, SkuReconciliation
 from finledger.core.report import Cell, Report, Table, joined
 from finledger.workbench import Workbench
-from finledger.workbench.report_months import MANY_LINES, TREND, ReportMonths, last_day, report_months
+from finledger.workbench.kept_months import KeptMonths
+from finledger.workbench.report_months import ReportMonths, last_day, report_months
 from finledger.workbench.report_origins import Origins
 from finledger.workbench.sealed import as_of
 
@@ -33,18 +34,14 @@ class Collected:
     notices: tuple[Problem, ...]
 
 
-def report_of(bench: Workbench, period: Month | Quarter) -> Report:
-    """All tables of the period. `Refused` where none of its months can be charged."""
-    return collect(bench, period).report
-
-
-def collect(bench: Workbench, period: Month | Quarter, *, believed: str = "") -> Collected:
+def collect(bench: Workbench, period: Month | Quarter, *, believed: str = "", keep: bool = False) -> Collected:
     """The report with its notices: months left out, and parts that the books do not allow.
 
-    `believed`: the close that the books are looked at by, as a person named it; the report says so.
+    `believed`: the close that the books are looked at by, as a person named it; the report says so. `keep`: what earlier months
+    come to may be kept for the next report.
     """
     found = report_months(bench, period)
-    parts = _Parts(bench, period, found)
+    parts = _Parts(bench, period, found, KeptMonths(bench, writes=keep))
     notices = list(found.problems)
     tables: list[Table] = []
     for make in (*parts.makers(), *_other_parts(parts)):
@@ -93,8 +90,8 @@ def _by_team(table: Table) -> dict[str, list[tuple[Cell, ...]]]:
 class _Parts:
     """What the parts of a report are made from, worked out once."""
 
-    def __init__(self, bench: Workbench, period: Month | Quarter, found: ReportMonths) -> None:
-        self.bench, self.period, self.found = bench, period, found
+    def __init__(self, bench: Workbench, period: Month | Quarter, found: ReportMonths, kept: KeptMonths) -> None:
+        self.bench, self.period, self.found, self.kept = bench, period, found, kept
         self.last = max(found.own)
         self.notices: list[Problem] = []
 
@@ -201,27 +198,10 @@ def _other_parts(parts: _Parts) -> Iterable[Callable[[], Iterable[Table]]]:
     from finledger.workbench.reviewing import Charged, review_tables
     from finledger.workbench.units import unit_report
 
-    bench, found = parts.bench, parts.found
-    lines = sum(len(charges.lines) for charges in found.own.values())
-    if lines > MANY_LINES:  # usage is grouped once more for each month of these trends
-        trend, most, said = (
-            found.own,
-            len(found.own),
-            f"With {lines:,} charge lines it is of the period alone, not of a year.",
-        )
-    else:
-        trend, most, said = found.trend, TREND, ""
+    bench, found, kept = parts.bench, parts.found, parts.kept
     return (
         lambda: review_tables(bench, parts.period, Charged(bench, charges=dict(found.trend))),
         lambda: ladder_tables(ladder_of(bench, parts.last)),
-        lambda: _noted(unit_report(bench, found.own, trend), said),
-        lambda: _noted(report_tables(bench, found.own, most=most), said),
-    )
-
-
-def _noted(tables: Iterable[Table], said: str) -> Iterable[Table]:
-    """The tables, those whose months are cut short saying so."""
-    trends = ("unit-costs", "unit-cost-trend", "unit-costs-by-team", "unit-costs-by-model", "label-coverage", "runs")
-    return (
-        replace(table, note=f"{table.note} {said}".strip()) if said and table.name in trends else table for table in tables
+        lambda: unit_report(bench, found.own, found.trend, kept),
+        lambda: report_tables(bench, found.own, kept),
     )

@@ -17,7 +17,6 @@ from finledger.core.problem import Problem, Refused, SourceRef
 from finledger.workbench import Workbench
 from finledger.workbench.shelf import Shelf
 
-MANY_LINES = 5_000  # of the period, from which on a year of lines takes too long: trends make do with less
 TREND = 12  # months, those of the period among them
 
 
@@ -40,7 +39,6 @@ def report_months(bench: Workbench, period: Month | Quarter) -> ReportMonths:
     """Charge the period's months and look up the year before. A month of a quarter that is not loaded, or cannot be charged, is
     said and left out; a period of which no month can be charged is `Refused`."""
     wanted, loaded = months_of(bench, period), set(bench.months())
-    bench.ledger.flows(wanted[-1].next)  # added up once, for all that asks for earlier months
     own: dict[Month, MonthCharges] = {}
     problems: list[Problem] = []
     for month in wanted:
@@ -57,13 +55,11 @@ def report_months(bench: Workbench, period: Month | Quarter) -> ReportMonths:
         raise Refused(problems)
     problems += [each for charges in own.values() for each in charges.notices]
     trend = dict(own)
-    shelf, lines = Shelf(bench), sum(len(charges.lines) for charges in own.values())
-    before = months_of(bench, _before(period))[0]  # what the period is compared with is needed line by line
+    shelf = Shelf(bench)
     for month in sorted(loaded):
         if _first(max(own)) <= month < max(own) and month not in own:
             try:
-                condensed = lines > MANY_LINES and month < before
-                trend[month] = shelf.recorded(month, condensed) or bench.allocate(month, record=False)[0]
+                trend[month] = shelf.recorded(month) or bench.allocate(month, record=False)[0]
             except Refused as refused:
                 problems.append(_left_out(month, f"{month} cannot be charged ({refused.problems[0].code})"))
     closed = {month: event.number for month in own if (event := bench.closed(month)) is not None}
@@ -79,12 +75,6 @@ def last_day(bench: Workbench, months: Sequence[Month]) -> date | None:
         days = rows.days(bench.store.paths(bench.ledger.parts(month)), starts)
         found += [first.replace(day=number + 1) for numbers in days.values() for number in numbers]
     return max(found, default=None)
-
-
-def _before(period: Month | Quarter) -> Month | Quarter:
-    if isinstance(period, Month):
-        return period.before
-    return Quarter(period.year - (period.number == 1), (period.number - 2) % 4 + 1)
 
 
 def _first(last: Month) -> Month:

@@ -65,7 +65,7 @@ def stray_revenue(
         hint = f"did you mean {near[0]!r}? " if near else ""
         yield Problem(
             "revenue-unknown-feature",
-            f"{row.feature!r} earned {row.revenue:f} in {row.month}, and no team and no usage has that feature",
+            f"{row.feature!r} earned {row.revenue:,f} in {row.month}, and no team and no usage has that feature",
             row.source,
             remedy=f"{hint}correct the feature; its revenue stands beside no cost",
             severity="warning",

@@ -5,13 +5,14 @@ A closed month is worked out from what was sealed with it, an open one from the 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from decimal import localcontext
-from functools import cached_property
+from functools import cached_property, partial
 from hashlib import sha256
 from pathlib import Path
 
+from finledger.books.kept_figures import Rows
 from finledger.books.rows import days as days_with_usage
 from finledger.core.allocate import allocate
 from finledger.core.capacity import idle_hours
@@ -32,10 +33,11 @@ from finledger.core.revenue import Revenue
 from finledger.core.targets import target_tables
 from finledger.core.unit_labels import label_table, run_table
 from finledger.core.unit_use import month_use
-from finledger.core.units import UnitMonth, unit_month, unit_tables
+from finledger.core.units import TrendRows, UnitMonth, trend_rows, unit_month, unit_tables
 from finledger.engines import DEFAULT, empty_columns
 from finledger.pipeline import MonthInputs, eval_split_in, query
 from finledger.workbench import Workbench
+from finledger.workbench.kept_months import KeptMonths
 from finledger.workbench.sealed import as_of, marks_of, texts
 from finledger.workbench.strays import stray_revenue
 
@@ -125,30 +127,57 @@ def feature_month_of(run: MonthRun) -> FeatureMonth:
 
 
 def unit_report(
-    bench: Workbench, own_months: Mapping[Month, MonthCharges], trend: Mapping[Month, MonthCharges]
+    bench: Workbench,
+    own_months: Mapping[Month, MonthCharges],
+    trend: Mapping[Month, MonthCharges],
+    kept: KeptMonths | None = None,
 ) -> tuple[Table, ...]:
     """The tables of units and features of a report: of the period's own months, and of those that its trends begin with.
 
     The charges are given, as `allocate` has them or as they were recorded. Raises Refused where the usage cannot be grouped.
     """
-    texts_now = {name: sha256(path.read_bytes()).hexdigest() for name, path in texts(bench.root).items() if _counts(name)}
-    runs = {month: run_with(bench, charges, texts_now) for month, charges in {**trend, **own_months}.items()}
-    return report_tables(runs.values(), [feature_month_of(runs[month]) for month in sorted(own_months)])
+    texts_now = _texts_now(bench)
+    before = {
+        month: look_back(bench, charges, kept, texts_now) for month, charges in trend.items() if month not in own_months
+    }
+    runs = [run_with(bench, charges, texts_now) for _, charges in sorted(own_months.items())]
+    return report_tables(runs, [feature_month_of(run) for run in runs], before)
 
 
-def report_tables(runs: Iterable[MonthRun], features: Sequence[FeatureMonth]) -> tuple[Table, ...]:
-    """Everything of this part: unit costs of all the months, levers, targets and segments of those that `features` has too."""
+def look_back(
+    bench: Workbench, charges: MonthCharges, kept: KeptMonths | None = None, texts_now: Mapping[str, str] | None = None
+) -> TrendRows:
+    """What trends show of an earlier month: as it is kept, or worked out."""
+    work_out = partial(_trend_of, bench, charges, _texts_now(bench) if texts_now is None else texts_now)
+    may_be = kept if not charges.checks else None  # what is not as recorded follows from more than its run
+    return TrendRows(**(work_out() if may_be is None else may_be.of_run("unit-costs", charges.month, work_out)))
+
+
+def _texts_now(bench: Workbench) -> dict[str, str]:
+    return {name: sha256(path.read_bytes()).hexdigest() for name, path in texts(bench.root).items() if _counts(name)}
+
+
+def _trend_of(bench: Workbench, charges: MonthCharges, texts_now: Mapping[str, str]) -> Mapping[str, Rows]:
+    """The month's rows of the tables that show a trend."""
+    run = run_with(bench, charges, texts_now)
+    with localcontext(EXACT):
+        return trend_rows(unit_month(charges, month_use(run.owned, run.organisation), 0))._asdict()
+
+
+def report_tables(
+    runs: Sequence[MonthRun], features: Sequence[FeatureMonth], before: Mapping[Month, TrendRows] | None = None
+) -> tuple[Table, ...]:
+    """Everything of this part: unit costs, levers and targets of the months, with segments where `features` has them; of the
+    months `before` them what shows a trend."""
     people = {each.charges.month: each.people for each in features}
-    listed = list(runs)
-    months = {run.charges.month: unit_month_of(run, people.get(run.charges.month)) for run in listed}
-    organisations = {run.charges.month: run.organisation for run in listed}
-    about = {month: each for month, each in months.items() if month in people} or months
+    months = {run.charges.month: unit_month_of(run, people.get(run.charges.month)) for run in runs}
+    organisations = {run.charges.month: run.organisation for run in runs}
     with localcontext(EXACT):
         return (
-            *unit_tables(about, months),
-            *lever_tables(about),
-            run_table(about),
-            *target_tables(about, organisations),
+            *unit_tables(months, before or {}),
+            *lever_tables(months),
+            run_table(months),
+            *target_tables(months, organisations),
             *feature_tables(features),
         )
 

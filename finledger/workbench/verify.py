@@ -313,8 +313,3 @@ def _amounts(old: Mapping[str, Any], new: Mapping[str, Any]) -> str:
         if old.get(name) != new.get(name):
             return f"{name} was {old.get(name, 'absent')}, is {new.get(name, 'absent')}"
     return ""
-
-
-def months_closed(events: Iterable[Event]) -> tuple[Month, ...]:
-    """The months that are closed, in order."""
-    return tuple(sorted(Month.parse(period) for period in in_force(events) if "Q" not in period))

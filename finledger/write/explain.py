@@ -143,10 +143,10 @@ def fact_rows(found: Explanation) -> list[tuple[str, str, str]]:
         ("recorded as", f"run {found.run}" if found.run is not None else "not recorded: as it would be charged now", "")
     )
     rows += seal_rows(found.seal)
-    rows.append(("amount", f"{line.amount} {line.amount.currency}", ""))
+    rows.append(("amount", f"{line.amount:,} {line.amount.currency}", ""))
     if found.run is not None and found.fresh != line.amount:
         by = "by the books as they are now" if found.seal is None else "by what was sealed"
-        rows.append((by, "no such line" if found.fresh is None else str(found.fresh), ""))
+        rows.append((by, "no such line" if found.fresh is None else f"{found.fresh:,}", ""))
     return rows + table_rows(found.facts)
 
 

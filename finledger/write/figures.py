@@ -195,15 +195,19 @@ def charges_csv(charges: MonthCharges) -> bytes:
 
 def csv_bytes(columns: Sequence[str], rows: Iterable[Sequence[str]]) -> bytes:
     """CSV in UTF-8 with Unix line ends; a text that a spreadsheet would run as a formula is given an apostrophe."""
-    buffer = io.StringIO()
+    buffer, safe = io.StringIO(), _SafeCells()
     writer = csv.writer(buffer, lineterminator="\n")
     writer.writerow(columns)
-    writer.writerows(map(_safe_cells, rows))
+    writer.writerows(map(safe.__getitem__, row) for row in rows)
     return buffer.getvalue().encode()
 
 
-def _safe_cells(row: Sequence[str]) -> Sequence[str]:
-    return [cell if not cell or cell[:1].isalnum() or _is_amount(cell) else formula_safe(cell) for cell in row]
+class _SafeCells(dict[str, str]):
+    """Cells by their text, worked out once: most cells of a file stand in it many times."""
+
+    def __missing__(self, cell: str) -> str:
+        found = self[cell] = cell if cell[:1].isalnum() or _is_amount(cell) else formula_safe(cell)
+        return found
 
 
 def _is_amount(cell: str) -> bool:

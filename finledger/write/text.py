@@ -81,7 +81,7 @@ def plain(number: Decimal, least_places: int = 0, grouped: bool = True) -> str:
 
 def money(amount: Money) -> str:
     """1234567 minor USD is 12,345.67; the currency is said once, elsewhere."""
-    return format(amount.amount, ",f")
+    return f"{amount:,}"
 
 
 def signed(amount: Money) -> str:

@@ -274,6 +274,27 @@ def test_traces__are_grouped_again_when_a_root_may_have_come(tmp_path: Path, eng
 
 
 @BOTH
+def test_new_traces__are_all_that_is_read(tmp_path: Path, engine: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of what was there before, no more than which traces it has; the same bytes come of the whole month, read anew."""
+    monkeypatch.setattr(grouping, "FEW", 0)
+    traced = copy_books(TRACES, tmp_path / "traced")
+    finledger("load", "--books", traced, "--quiet")
+    before = charges(traced, engine)
+    old = [*(traced / "store/usage/month=2026-07").iterdir()]
+    header = (traced / "usage/1-tools.csv").read_text().splitlines()[0]
+    root = "n1,2026-07-15T09:00:00Z,insights,feedback-summary,inference,agent_run,1,new,n1,"
+    call = "n2,2026-07-15T09:00:01Z,retrieval,,inference,retrieval_call,1,new,n2,n1"
+    (traced / "usage/3-more.csv").write_text("\n".join((header, root, call, "")))
+    finledger("load", traced / "usage/3-more.csv", "--books", traced, "--quiet")
+    anew = shutil.copytree(traced, tmp_path / "anew")
+    shutil.rmtree(anew / "store/grouped")
+    spoil(traced, *old)
+    found = charges(traced, engine)
+    assert found != before
+    assert found == charges(anew, engine)
+
+
+@BOTH
 def test_root__that_another_export_turns_out_to_repeat(tmp_path: Path, engine: str) -> None:
     """A root alone is charged 1,000 calls, 12.60, and kept; then its calls come in an export of their own: 2,000, 25.20 (C2)."""
     books = make_books(tmp_path / "traced", {})

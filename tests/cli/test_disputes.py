@@ -103,7 +103,7 @@ def test_open__again_once_it_is_decided(books: Path, capsys: pytest.CaptureFixtu
 def test_held__stands_on_the_invoice_and_stops_the_close(books: Path, capsys: pytest.CaptureFixture[str]) -> None:
     finledger("dispute", "open", "INV-2026-0001", ADS, *OPEN, "--books", books)
     said = refused(capsys, books, "close", "--month", "2026-01", *WAIVED, code=1)
-    assert "[dispute-open]" in said and "3182.40 USD" in said
+    assert "[dispute-open]" in said and "3,182.40 USD" in said
     finledger("invoice", "--month", "2026-01", "--books", books, "--quiet")
     document = json.loads((books / "out/2026-01/invoices/INV-2026-0001-ads.json").read_text())
     assert "D-2026-0001" in json.dumps(document)

@@ -249,7 +249,7 @@ def test_year__the_two_outcomes_as_figures(books: Path, capsys: pytest.CaptureFi
 
 def test_alerts__exit_code_says_so(books: Path, capsys: pytest.CaptureFixture[str]) -> None:
     finledger("review", "alerts", "--books", books, expect=1)
-    assert "search is 1031.00 USD over its budget of 2026-07 at the month's end" in capsys.readouterr().err
+    assert "search is 1,031.00 USD over its budget of 2026-07 at the month's end" in capsys.readouterr().err
     finledger("review", "alerts", "--books", books, "--at", "2026-07-14")
     (books / "finledger.yaml").write_text((books / "finledger.yaml").read_text() + "review: {variance_amount: 1031.00}\n")
     finledger("review", "alerts", "--books", books)

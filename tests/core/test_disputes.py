@@ -92,7 +92,7 @@ def test_held_lines__until_it_is_decided() -> None:
 def test_open_disputes__stop_the_month_of_their_line_only() -> None:
     (problem,) = open_disputes([opened(DISPUTE)], [JULY])
     assert (problem.code, problem.severity) == ("dispute-open", "error")
-    assert "3182.40 USD" in problem.message and "INV-2026-0001" in problem.message and "D-2026-0001" in problem.remedy
+    assert "3,182.40 USD" in problem.message and "INV-2026-0001" in problem.message and "D-2026-0001" in problem.remedy
     assert list(open_disputes([opened(DISPUTE)], [Month(2026, 8)])) == []
     assert list(open_disputes([opened(DISPUTE), resolved("D-2026-0001", "withdrawn")], [JULY])) == []
 

@@ -47,6 +47,8 @@ NOT_IN_BOOKS = {
     "spark-no-executor": "needs a cluster without workers, and a minute; tests/test_spark.py starts one",
     "spark-not-started": "needs Java; tests/test_spark.py gives it settings that it does not take",
     "spark-failed": "needs a cluster whose last worker dies; tests/test_spark.py starts one",
+    "spark-file-unseen": "needs a worker that does not see a file; tests/test_spark.py names one that is not there",
+    "spark-python": "needs workers with another Python; tests/test_spark.py names one that is not there, and another version",
     "spark-store-unseen": "needs a cluster that does not see the store; tests/test_spark.py takes the files away from it",
     "workload-type-unknown": "both places that name one are checked when they are read: exports, and rules (rule-workload-type)",
 }

@@ -153,15 +153,14 @@ def test_providers__are_those_of_reconcile(sample: Sample) -> None:
             assert plain(row.get(heading, "0.00")) == amount, (month, name)
 
 
-@pytest.mark.parametrize("condensed", [False, True])
-def test_recorded_months__say_what_allocate_says(sample: Sample, condensed: bool) -> None:
+def test_recorded_months__say_what_allocate_says(sample: Sample) -> None:
     """What trends are made from in a year of which only the last month is charged anew."""
     bench = Workbench(sample.books)
     bench.__dict__[
         "capacity"
     ] = ()  # with reservations a month is charged anew: the ledger has no idle hours of the platform's
     for month in MONTHS:
-        found = Shelf(bench).recorded(Month.parse(month), condensed)
+        found = Shelf(bench).recorded(Month.parse(month))
         assert found is not None
         said = sample.allocated[month]
         assert {each.team: str(each.total) for each in found.teams} == {

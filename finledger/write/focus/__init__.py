@@ -8,6 +8,7 @@ are `x_` columns. Why each column holds what it does: docs/decisions/0012-focus-
 from __future__ import annotations
 
 from decimal import localcontext
+from itertools import repeat
 
 from finledger.core.model import MonthCharges, Organisation
 from finledger.core.money import EXACT
@@ -82,4 +83,4 @@ def focus_files(charges: MonthCharges, organisation: Organisation) -> dict[str, 
 
 def _as_csv(rows: list[Row], version: str) -> bytes:
     names = columns(version)
-    return csv_bytes(names, [[row.get(name, "") for name in names] for row in rows])
+    return csv_bytes(names, [list(map(row.get, names, repeat(""))) for row in rows])

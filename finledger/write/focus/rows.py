@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from decimal import Decimal
+from functools import lru_cache
 
 from finledger.core.model import UNALLOCATED, ChargeLine, MonthCharges, Organisation
 from finledger.core.money import EXACT, Money
@@ -14,6 +15,7 @@ from finledger.write.focus.kinds import KINDS, PRICED, UNITS, kind_of
 from finledger.write.focus.origins import Origin, Part, is_part_of_gross, is_pooled, pool_method, priced, reservation_id
 
 Row = dict[str, str]
+_ENCODER = json.JSONEncoder(ensure_ascii=False)  # json.dumps would make one for each text
 CORRECTION = "Correction"
 
 
@@ -156,8 +158,7 @@ class Writer:
         }
 
     def _bounds(self, month: Month) -> tuple[str, str]:
-        start, end = (f"{moment:%Y-%m-%dT%H:%M:%SZ}" for moment in month.bounds(self.organisation.timezone))
-        return start, end
+        return _instants(month, self.organisation.timezone)
 
     def _bearer(self, team: str, cost_center: str) -> Row:
         """Who a part is allocated to; of what is nobody's, all three are null."""
@@ -181,6 +182,12 @@ class Writer:
             "x_Team": "" if key.team == UNALLOCATED else key.team,
             "x_WorkloadType": key.workload_type,
         }
+
+
+@lru_cache(maxsize=1024)
+def _instants(month: Month, timezone: str) -> tuple[str, str]:
+    start, end = (f"{moment:%Y-%m-%dT%H:%M:%SZ}" for moment in month.bounds(timezone))
+    return start, end
 
 
 def _stripped(row: Row) -> Row:
@@ -271,4 +278,4 @@ def _details(ratio: Decimal, unit: str, driven: Decimal | None) -> str:
 def _json(pairs: Mapping[str, str]) -> str:
     """The pairs that say something as a JSON object; "" where none does."""
     found = {name: text for name, text in pairs.items() if text}
-    return json.dumps(found, ensure_ascii=False) if found else ""
+    return _ENCODER.encode(found) if found else ""

@@ -326,12 +326,15 @@ def _empty(table: Table) -> dict[str, str]:
     if table.name in ("quality", "quality-trend"):
         return {}
     found = {}
-    for field in table.fields:
-        cells = set(table.column(field.name))
-        if cells <= {None, ""}:
-            found[field.name] = ""
-        elif len(cells) == 1 and isinstance(only := next(iter(cells)), Missing):
-            found[field.name] = only.why
+    for at, field in enumerate(table.fields):
+        cells: set[Cell] = set()
+        for row in table.rows:  # most columns show in their first rows that there is something
+            cells.add(row[at])
+            if not (cells <= {None, ""} or (len(cells) == 1 and isinstance(row[at], Missing))):
+                break
+        else:
+            only = next(iter(cells), None)
+            found[field.name] = only.why if isinstance(only, Missing) else ""
     return found
 
 
