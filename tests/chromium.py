@@ -72,6 +72,12 @@ class Browser:
         assert "exceptionDetails" not in found, found
         return found["result"].get("value")
 
+    def seconds_to_load(self) -> float:
+        """From the request of the open page to the end of its load event, as the page itself has it."""
+        times = "performance.getEntriesByType('navigation')[0].loadEventEnd"
+        milliseconds: float = self.evaluate(f"new Promise(done => setTimeout(() => done({times}), 300))")
+        return milliseconds / 1000
+
     def screenshot(self, path: Path, whole: bool = True) -> None:
         shot = self.call("Page.captureScreenshot", format="png", captureBeyondViewport=whole)
         path.write_bytes(base64.b64decode(shot["data"]))

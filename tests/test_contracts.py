@@ -107,7 +107,7 @@ def canonical(name: str, parts: list[Path], query: UsageQuery, elsewhere: list[P
 
 
 @pytest.mark.parametrize("engine", OTHERS)
-@settings(max_examples=40, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=40, suppress_health_check=list(HealthCheck))
 @given(usage=rows, query=queries)
 def test_engine__equals_the_reference(engine: str, usage: list[dict[str, Any]], query: UsageQuery, tmp_path: Path) -> None:
     half = len(usage) // 2
@@ -119,7 +119,7 @@ asked_of_roots = st.sampled_from([(), ("tag",), ("call_type", "model"), ("source
 
 
 @pytest.mark.parametrize("engine", OTHERS)
-@settings(max_examples=40, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=40, suppress_health_check=list(HealthCheck))
 @given(usage=rows, before=rows, fields=asked_of_roots, order=st.randoms(use_true_random=False))
 def test_engine__says_of_roots_what_the_reference_says(
     engine: str,
@@ -195,7 +195,7 @@ spans = st.lists(
 
 
 @pytest.mark.parametrize("engine", OTHERS)
-@settings(max_examples=80, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=80, suppress_health_check=list(HealthCheck))
 @given(one=spans, other=spans, before=spans, reconciled=st.sampled_from([(), ("console",)]))
 def test_engine__finds_the_spans_that_repeat_another_export_as_the_reference_does(
     engine: str,

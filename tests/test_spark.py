@@ -71,7 +71,7 @@ def spark() -> Iterator[None]:
 # ── the same sums ───────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
-@settings(max_examples=40 if ALL else 8, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=40 if ALL else 8, suppress_health_check=list(HealthCheck))
 @given(usage=rows, query=queries, before=rows)
 def test_equals_the_reference(
     usage: list[dict[str, Any]], query: UsageQuery, before: list[dict[str, Any]], tmp_path: Path

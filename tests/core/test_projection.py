@@ -173,7 +173,7 @@ rows = st.lists(
 )
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(rows, rows, st.integers(1, 31), st.booleans())
 def test_project__parts_add_up_and_a_whole_month_is_its_actuals(
     done: list[ChargeLine], more: list[ChargeLine], complete: int, begun: bool
@@ -194,7 +194,7 @@ def test_project__parts_add_up_and_a_whole_month_is_its_actuals(
         assert by_team[name].to_date == by_team[name].projected == actual
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(st.integers(0, 10**9), st.integers(0, 10**9), st.sampled_from(["0.10", "0", "0.333", "1"]), st.integers(0, 10**6))
 def test_alert__iff_the_variance_is_over_the_larger_of_share_and_amount(
     spent: int, planned: int, share: str, amount: int

@@ -146,7 +146,7 @@ def same(found: PriceBook | None, book: PriceBook) -> bool:
     return found is not None and replace(found, sha256="", file="", lines={}) == replace(book, sha256="", file="", lines={})
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(book=books(), remark=st.text(max_size=20))
 def test_written__reads_back_as_the_same_book(book: PriceBook, remark: str) -> None:
     remarks = {f"actions/{name}": remark for name in book.actions} | {f"models/{name}": remark for name in book.models}
@@ -156,7 +156,7 @@ def test_written__reads_back_as_the_same_book(book: PriceBook, remark: str) -> N
     assert same(outcome.rows, book)
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 @given(book=books(), day=st.dates(date(1970, 1, 1), date(2999, 12, 31)), ending=st.sampled_from(["\n", "\r\n"]))
 def test_published__adds_the_day_and_changes_nothing_else(book: PriceBook, day: date, ending: str) -> None:
     before = pricebook_yaml(replace(book, published=None)).replace("\n", ending)

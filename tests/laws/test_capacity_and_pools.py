@@ -120,7 +120,7 @@ def idle_of(each: Reservation, usage: Sequence[UsageGroup], reserved: Sequence[R
     return max(Decimal(0), each.reserved_hours - sum(taken))
 
 
-@settings(max_examples=120, deadline=None)
+@settings(max_examples=120)
 @given(usage=usages, reserved=reservations, pools=chains())
 def test_month__bills_every_used_and_every_idle_hour_once(
     usage: list[UsageGroup], reserved: list[Reservation], pools: tuple[Pool, ...]
@@ -141,7 +141,7 @@ def test_month__bills_every_used_and_every_idle_hour_once(
         assert abs(each.amount.minor - 100 * cost) <= Fraction(1, 2)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(usage=usages, reserved=reservations, uplift=st.sampled_from([NO_UPLIFT, UPLIFT_ON_GPU]))
 def test_holder__pays_for_all_that_is_reserved(usage: list[UsageGroup], reserved: list[Reservation], uplift: Uplift) -> None:
     """Used and idle lines of a holder come to the reserved hours at their rate, or more; idle hours carry no uplift."""
@@ -158,7 +158,7 @@ def test_holder__pays_for_all_that_is_reserved(usage: list[UsageGroup], reserved
             assert abs(line.amount.minor - 100 * Fraction(line.quantity) * Fraction(line.unit_price)) < 2
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(usage=usages, reserved=reservations)
 def test_shared_pool__is_borne_by_use(usage: list[UsageGroup], reserved: list[Reservation]) -> None:
     """Whoever used none bears nothing, a holder bears nothing of it, and who used more bears no less."""
@@ -176,7 +176,7 @@ def test_shared_pool__is_borne_by_use(usage: list[UsageGroup], reserved: list[Re
             assert [each.parts[team].minor for team in ranked] == sorted(part.minor for part in each.parts.values())
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(usage=usages, reserved=reservations, pools=chains(), seed=st.integers(0, 2**32))
 def test_month__the_order_of_rows_and_reservations_is_nothing(
     usage: list[UsageGroup], reserved: list[Reservation], pools: tuple[Pool, ...], seed: int
@@ -187,7 +187,7 @@ def test_month__the_order_of_rows_and_reservations_is_nothing(
     assert month_json(run(usage, reserved, pools)) == month_json(run(shuffled, turned, pools))
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(usage=usages, pools=chains())
 def test_pools__what_is_fed_on_arrives(usage: list[UsageGroup], pools: tuple[Pool, ...]) -> None:
     """Own amounts = shared lines + what stays with the platform, however often a cent is handed on, credits included."""

@@ -92,7 +92,7 @@ def net(charges: MonthCharges, *without: str) -> dict[str, int]:
     return {cost_center: minor for cost_center, minor in sums.items() if minor}
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(usage=usages, prices=books)
 def test_charges__are_the_consumers_to_the_cent_whoever_operated(usage: list[UsageGroup], prices: PriceBook) -> None:
     got, plain = run(usage, prices), run(without_operators(usage), prices)
@@ -103,7 +103,7 @@ def test_charges__are_the_consumers_to_the_cent_whoever_operated(usage: list[Usa
     assert all(check.holds for check in got.checks)
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(usage=usages, prices=books)
 def test_journal__without_what_is_passed_on_says_who_operated(usage: list[UsageGroup], prices: PriceBook) -> None:
     charges = run(usage, prices)
@@ -117,7 +117,7 @@ def test_journal__without_what_is_passed_on_says_who_operated(usage: list[UsageG
     assert net(charges, "passed_on") == {name: minor for name, minor in want.items() if minor}
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(usage=usages, prices=books)
 def test_line__its_operators_parts_are_parts_of_its_amount(usage: list[UsageGroup], prices: PriceBook) -> None:
     """Of a line with a price, each part has the line's sign and all parts leave the consumer something of it, or nothing."""
@@ -136,7 +136,7 @@ def usage_of_one_sign(usage: list[UsageGroup]) -> bool:
     return len({each.sums["effective_cost"] > 0 for each in usage if each.sums["effective_cost"]}) < 2
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(usage=usages, prices=books, seed=st.integers(0, 2**32))
 def test_operators__the_order_of_rows_is_nothing(usage: list[UsageGroup], prices: PriceBook, seed: int) -> None:
     shuffled = list(usage)
@@ -145,7 +145,7 @@ def test_operators__the_order_of_rows_is_nothing(usage: list[UsageGroup], prices
     assert (month_json(one), one.entries) == (month_json(other), other.entries)
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(
     costs=st.lists(
         st.tuples(st.sampled_from(["", "tools", "ranking"]), st.decimals(-(10**4), 10**4, places=6)), min_size=1, max_size=8
@@ -205,7 +205,7 @@ def test_operator__whose_cost_centre_changes_is_posted_to_both() -> None:
     ]
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(usage=usages, prices=books)
 def test_owner_pays__charges_as_if_the_operator_had_caused_it(usage: list[UsageGroup], prices: PriceBook) -> None:
     """A known operator takes the consumer's place, from the team on; what the platform and pools use stays theirs."""
@@ -233,7 +233,7 @@ def test_premium__is_the_consumers_own() -> None:
     }
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(usage=usages, late=usages, prices=books)
 def test_correction__carries_what_others_operated_of_the_difference(
     usage: list[UsageGroup], late: list[UsageGroup], prices: PriceBook
@@ -276,7 +276,7 @@ def direct(charges: MonthCharges) -> list[ChargeLine]:
 SHARES = st.decimals(0, 1, places=3)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(usage=usages, prices=books, share=SHARES)
 def test_split__moves_amounts_between_teams_and_nothing_else(
     usage: list[UsageGroup], prices: PriceBook, share: Decimal
@@ -301,7 +301,7 @@ def test_split__moves_amounts_between_teams_and_nothing_else(
     assert all(check.holds for check in got.checks)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(usage=usages, prices=books, share=SHARES)
 def test_split__each_operator_bears_its_share_of_each_line(
     usage: list[UsageGroup], prices: PriceBook, share: Decimal
@@ -319,7 +319,7 @@ def test_split__each_operator_bears_its_share_of_each_line(
     assert totals(run(usage, prices, shared(share))) == want
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(usage=usages, prices=books, share=SHARES)
 def test_split__takes_no_more_of_a_component_than_the_line_has(
     usage: list[UsageGroup], prices: PriceBook, share: Decimal
@@ -335,7 +335,7 @@ def test_split__takes_no_more_of_a_component_than_the_line_has(
             assert 0 <= taken <= whole.minor
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(usage=usages, prices=books, share=SHARES)
 def test_split__journal_says_who_operated_as_ever(usage: list[UsageGroup], prices: PriceBook, share: Decimal) -> None:
     """Without what is passed on, each cost centre's expense is what it operated, whoever bears it: the share moves the rest."""
@@ -354,7 +354,7 @@ def test_split__all_and_nothing_are_the_ends() -> None:
         assert (found["search"], found["tools"]) == (search, tools)
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(usage=usages, late=usages, prices=books)
 def test_split__late_usage_is_corrected_on_both_sides(
     usage: list[UsageGroup], late: list[UsageGroup], prices: PriceBook

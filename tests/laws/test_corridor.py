@@ -114,7 +114,7 @@ def run(usage: list[UsageGroup], prices: PriceBook):  # type: ignore[no-untyped-
     return run_month(MonthInputs(JULY, ORGANISATION, [prices], lambda query: Outcome(tuple(usage))))
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(usage=groups, prices=books)
 def test_month__every_law_holds_and_the_cents_add_up(usage: list[UsageGroup], prices: PriceBook) -> None:
     charges, documents = run(usage, prices)
@@ -125,7 +125,7 @@ def test_month__every_law_holds_and_the_cents_add_up(usage: list[UsageGroup], pr
     assert not any(ln.key.team in ("platform", "pool:cluster") for ln in charges.lines)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(usage=groups, prices=books, seed=st.integers(0, 2**32))
 def test_month__the_order_of_rows_is_nothing(usage: list[UsageGroup], prices: PriceBook, seed: int) -> None:
     shuffled = list(usage)
@@ -133,7 +133,7 @@ def test_month__the_order_of_rows_is_nothing(usage: list[UsageGroup], prices: Pr
     assert month_json(run(usage, prices)[0]) == month_json(run(shuffled, prices)[0])
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(usage=groups, prices=books)
 def test_line__amount_is_its_exact_price_rounded_once(usage: list[UsageGroup], prices: PriceBook) -> None:
     """Away from shared funding, a line is within half a cent of quantity x unit price, however many rows made it."""
@@ -143,7 +143,7 @@ def test_line__amount_is_its_exact_price_rounded_once(usage: list[UsageGroup], p
             assert abs(line.amount.minor - exact) <= Fraction(1, 2)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(usage=groups, prices=books)
 def test_disclosures__gross_is_shared_by_the_book(usage: list[UsageGroup], prices: PriceBook) -> None:
     for each in run(usage, prices)[0].disclosures:
@@ -155,7 +155,7 @@ def test_disclosures__gross_is_shared_by_the_book(usage: list[UsageGroup], price
             assert abs(each.platform_share.minor - Fraction(prices.platform_share) * each.gross.minor) <= Fraction(1, 2)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(usage=groups, prices=books, how=st.sampled_from(["proportional", "even"]))
 def test_unallocated__spread_moves_it_and_loses_nothing(usage: list[UsageGroup], prices: PriceBook, how: str) -> None:
     """Spread over the teams, it is still measured first, and what no team takes stays with the platform (A1, A2)."""

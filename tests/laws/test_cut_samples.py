@@ -27,7 +27,7 @@ odd_times = times | st.sampled_from([0, -1, 1.5e-7, 1784412000123, None, "178441
 values = st.sampled_from(["0", "73", "100", "0.25", "9.5e-05", "NaN", "+Inf"])
 odd_values = values | rare | st.sampled_from([5, 0.5, None, " 7", "7,3", ["1"], "x y"])
 damage = st.lists(st.tuples(st.floats(0, 1), st.sampled_from([*'{}[]",\\ \t0a#\n', "", "} ", '"],["'])), max_size=2)
-quick = settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+quick = settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
 
 
 @pytest.fixture(autouse=True)

@@ -53,7 +53,7 @@ def assert_sums(entry: JournalEntry, found: tuple[PostingExplained, ...]) -> Non
         assert each.parts
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(usage=usages, prices=books)
 def test_charges_and_compound_calls(usage: list[UsageGroup], prices: PriceBook) -> None:
     """Every line that moves money is in its entry, component by component, and what others operated in the pairs beside it."""
@@ -101,7 +101,7 @@ def test_a_quarters_end(true_ups: list[TrueUp], rebates: dict[str, Money], relea
         assert_sums(entry, quarter_postings(entry, figures, organisation))
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(providers.arrived_in)
 def test_the_providers_side(
     both: tuple[list[tuple[Month, Metered]], list[tuple[Month, list[ProviderLine]]]],

@@ -62,7 +62,7 @@ def holds(charges: MonthCharges) -> None:
         assert sum(Decimal(row["BilledCost"]) for row in parts) == Decimal(parts[0]["x_OriginCost"])
 
 
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=80)
 @given(usage=usages, reserved=reservations, pools=chains())
 def test_pools_and_idle__every_origin_is_what_was_shared_out(
     usage: list[UsageGroup], reserved: list[Reservation], pools: tuple[Pool, ...]
@@ -116,7 +116,7 @@ shares = st.integers(0, 100).map(lambda hundredths: Decimal(hundredths).scaleb(-
 prices = st.integers(1, 10**6).map(lambda millionths: Decimal(millionths).scaleb(-6))
 
 
-@settings(max_examples=120, deadline=None)
+@settings(max_examples=120)
 @given(usage=evaluated, split=st.sampled_from(["line", "pooled", "by_component"]), share=shares, price=prices)
 def test_evaluations__team_and_platform_come_to_the_gross(
     usage: Sequence[UsageGroup], split: EvalSplit, share: Decimal, price: Decimal
@@ -159,7 +159,7 @@ def read_back(content: bytes, name: str) -> tuple[int, Decimal, Decimal]:
         return int(found[0]), Decimal(found[1]), Decimal(found[2])
 
 
-@settings(max_examples=8, deadline=None)
+@settings(max_examples=8)
 @given(usage=usages, reserved=reservations, pools=chains())
 def test_read_back__is_what_was_written(
     usage: list[UsageGroup], reserved: list[Reservation], pools: tuple[Pool, ...]

@@ -86,7 +86,7 @@ HUGE = "99999999999999999999"
 GOOD = {"cost": "1", "credits": [], "labels": [], "system_labels": [], "tags": []}
 
 
-@settings(max_examples=12, deadline=None)
+@settings(max_examples=12)
 @given(rows=st.lists(ROW, min_size=1, max_size=50))
 @example(rows=[{**GOOD, "cost": HUGE, "credits": [("a", HUGE, "name first"), ("b", HUGE, "name first")]}])
 def test_gcp_billing__labels_and_credits(rows: list[dict[str, Any]]) -> None:

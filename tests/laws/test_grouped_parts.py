@@ -30,7 +30,7 @@ def figures(groups: Any) -> dict[Any, Any]:
     return found
 
 
-@settings(max_examples=12, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=12, suppress_health_check=list(HealthCheck))
 @given(
     usage=rows, asked=queries.filter(lambda query: not query.only), cuts=st.tuples(st.integers(0, 30), st.integers(0, 30))
 )
@@ -60,7 +60,7 @@ def test_sums_of_parts__are_the_sums_of_all_their_rows(
 
 
 @pytest.mark.parametrize("engine", ["duckdb", "reference"])
-@settings(max_examples=12, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=12, suppress_health_check=list(HealthCheck))
 @given(
     loads=st.lists(st.tuples(spans, st.one_of(st.none(), spans)), min_size=2, max_size=4),
     reconciled=st.sampled_from([(), ("console",)]),

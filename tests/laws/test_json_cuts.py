@@ -69,7 +69,7 @@ def cut(document: str, steps: tuple[Step, ...], path: Path, way: Way = json_cuts
     return [json.loads(line) for line in written.read_bytes().splitlines()]
 
 
-quick = settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+quick = settings(max_examples=150, suppress_health_check=[HealthCheck.function_scoped_fixture])
 indents = st.sampled_from([None, 2])
 
 
@@ -220,7 +220,7 @@ RARITIES = (
 )  # fmt: skip
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.data())
 def test_cut_or_not__a_document_is_read_alike(tmp_path: Path, data: st.DataObject) -> None:
     """Rows, order, refusals and what is said of the file: with rarities, cut off, with a BOM, indented, or a page a line."""

@@ -44,14 +44,14 @@ def cut(document: str, steps: tuple[Step, ...], size: int, carry: tuple[str, ...
     return [json.loads(found.line()) for found in split(io.BytesIO(document.encode()), steps, carry)]
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(st.lists(records, max_size=5), indents, sizes, st.booleans())
 def test_list__has_each_of_its_records(listed: list[dict[str, Any]], indent: int | None, size: int, escaped: bool) -> None:
     document = json.dumps(listed, indent=indent, ensure_ascii=escaped)
     assert cut(document, (), size) == json.loads(document)
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(pages, indents, sizes, st.booleans())
 def test_pages__have_the_records_of_every_bucket_with_its_time(
     buckets: list[dict[str, Any]], indent: int | None, size: int, twice: bool
@@ -65,7 +65,7 @@ def test_pages__have_the_records_of_every_bucket_with_its_time(
     assert cut(document + ("\n" + document if twice else ""), RESULTS, size) == expected * (2 if twice else 1)
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(st.lists(records, min_size=1, max_size=4), st.data())
 def test_cut_off_anywhere__is_said(listed: list[dict[str, Any]], data: st.DataObject) -> None:
     document = json.dumps(listed)

@@ -55,7 +55,7 @@ def made(kind: str, of_pods: dict[str, str] | None, own: dict[str, str] | None) 
     return {**head, "metadata": metadata, "spec": {"jobTemplate": {"spec": template}} if kind == "CronJob" else template}
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(kind=kinds, of_pods=st.none() | labels, own=st.none() | labels, day=st.sampled_from(DAYS), style=st.booleans())
 def test_one_rule(kind: str, of_pods: dict[str, str] | None, own: dict[str, str] | None, day: date, style: bool) -> None:
     thing = made(kind, of_pods, own)

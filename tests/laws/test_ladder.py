@@ -116,7 +116,7 @@ def wanted(known: Known, to: Stage) -> bool:
 
 
 @given(situations())
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=400)
 def test_ready__if_and_only_if_the_rule_says_so(known: Known) -> None:
     (rung,) = climb(known).rungs
     if rung.next is None:
@@ -128,7 +128,7 @@ def test_ready__if_and_only_if_the_rule_says_so(known: Known) -> None:
 
 
 @given(situations())
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 def test_later_months__do_not_count(known: Known) -> None:
     """What is asked in a month is answered by it and the ones before: figures of later months change nothing."""
     earlier = replace(
@@ -211,7 +211,7 @@ def books(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @given(moves_asked)
-@settings(max_examples=12, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=12, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_no_stage_is_skipped_by_any_order_of_promotions(
     books: Path, tmp_path: Path, asked: list[tuple[str, Stage, Month]]
 ) -> None:

@@ -46,7 +46,7 @@ def read(reader: Reader, path: Path) -> list[tuple]:
         return connection.execute(select_sql(layout, header.relation, Context("UTC", written=True))).fetchall()
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(rows=st.lists(st.tuples(USAGE, COST), min_size=1, max_size=60))
 @example(rows=[(f'{{"input":{count}}}', "{}") for count in ("007", "0", "00", "-0", "1234567890123456789")])
 def test_langfuse__known_keys_and_any_keys(rows: list[tuple[str, str]]) -> None:

@@ -96,7 +96,7 @@ LINES = {
 }  # fmt: skip
 
 
-@settings(max_examples=10, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=10, suppress_health_check=[HealthCheck.too_slow])
 @given(
     kinds=st.lists(st.sampled_from(sorted(LINES)), min_size=3, max_size=15),
     ends=st.sampled_from(["\n", "\r\n"]),
@@ -340,7 +340,7 @@ def test_spans__a_parent_and_two_children(name: str, inclusive: bool, tmp_path: 
     assert counts(bench, again, source="traces") == [(3, 0, 3 - rejected, 0, int(rejected))]
 
 
-@settings(max_examples=10, deadline=None)
+@settings(max_examples=10)
 @given(texts=st.lists(st.text(alphabet="ab ,;\"'é日|=[]{}\\", max_size=8), min_size=1, max_size=8))
 def test_text__comes_back_as_it_was_written(texts: list[str]) -> None:
     """Whatever stands in a label, also quotes, delimiters, brackets, spaces; an empty one is empty."""

@@ -88,7 +88,7 @@ adjusted = st.lists(
 )  # fmt: skip
 
 
-@settings(max_examples=120, deadline=None)
+@settings(max_examples=120)
 @given(corrections=corrected, adjustments=adjusted)
 def test_documents__are_all_that_the_month_posts(corrections: list[ChargeLine], adjustments: list[ChargeLine]) -> None:
     _, documents = run(tuple(corrections), tuple(adjustments))
@@ -109,7 +109,7 @@ def test_documents__are_all_that_the_month_posts(corrections: list[ChargeLine], 
     assert notes == sorted(notes)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(corrections=corrected, adjustments=adjusted)
 def test_notes__name_the_entries_that_post_them(corrections: list[ChargeLine], adjustments: list[ChargeLine]) -> None:
     inputs = MonthInputs(

@@ -32,7 +32,7 @@ def meant(text: str) -> Decimal | None:
     return held if held == found else None
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(texts=st.lists(NUMBER, min_size=1, max_size=60))
 @example(texts=SMALL)
 def test_numbers__read_as_they_are_written(texts: list[str]) -> None:

@@ -16,7 +16,7 @@ from tests.laws.test_load import books, export
 
 HEAD = ("usage_id", "ts", "request_id", "input_tokens")
 SOURCES = ("gateway", "traces", "responses")
-few = settings(max_examples=12, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+few = settings(max_examples=12, suppress_health_check=[HealthCheck.too_slow])
 
 
 def stored(bench: Workbench, columns: str) -> list[tuple[object, ...]]:

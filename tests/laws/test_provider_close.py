@@ -115,7 +115,6 @@ arrived_in = st.tuples(usages, invoices).flatmap(
 )  # fmt: skip
 
 
-@settings(deadline=None)
 @given(arrived_in)
 def test_accounts_are_what_was_invoiced_and_what_waits(
     both: tuple[list[tuple[Month, Metered]], list[tuple[Month, list[ProviderLine]]]],
@@ -141,7 +140,6 @@ def test_accounts_are_what_was_invoiced_and_what_waits(
         assert days == sorted(days) and all(close.month.first_day <= day <= close.month.last_day for day in days)
 
 
-@settings(deadline=None)
 @given(arrived_in)
 def test_each_invoice_is_paid_as_it_stands(
     both: tuple[list[tuple[Month, Metered]], list[tuple[Month, list[ProviderLine]]]],
@@ -162,7 +160,6 @@ def test_each_invoice_is_paid_as_it_stands(
                 assert paid == whole.minor
 
 
-@settings(deadline=None)
 @given(arrived_in, st.randoms(use_true_random=False))
 def test_when_things_arrive_does_not_change_where_it_ends(
     both: tuple[list[tuple[Month, Metered]], list[tuple[Month, list[ProviderLine]]]], random: Random
@@ -179,7 +176,7 @@ def test_when_things_arrive_does_not_change_where_it_ends(
 
 
 @given(usages, invoices)
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 def test_nothing_waits_when_everything_is_invoiced(
     usage: list[tuple[Month, Metered]], arrived: list[list[ProviderLine]]
 ) -> None:

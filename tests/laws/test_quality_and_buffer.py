@@ -137,7 +137,7 @@ def run(case, order=None) -> list[MonthCharges]:  # type: ignore[no-untyped-def]
     return charged
 
 
-@settings(max_examples=120, deadline=None)
+@settings(max_examples=120)
 @given(case=quarters())
 def test_fund__is_never_negative_and_rolls_forward(case) -> None:  # type: ignore[no-untyped-def]
     charged = run(case)
@@ -149,7 +149,7 @@ def test_fund__is_never_negative_and_rolls_forward(case) -> None:  # type: ignor
         assert all(check.holds for check in charges.checks)
 
 
-@settings(max_examples=120, deadline=None)
+@settings(max_examples=120)
 @given(case=quarters())
 def test_draws__are_capped_by_team_and_quarter_and_never_exceed_the_burst(case) -> None:  # type: ignore[no-untyped-def]
     cap = case[1].buffer.cap_per_team_per_quarter
@@ -168,7 +168,7 @@ def test_draws__are_capped_by_team_and_quarter_and_never_exceed_the_burst(case) 
     assert all(amount <= cap for amount in drawn.values())
 
 
-@settings(max_examples=120, deadline=None)
+@settings(max_examples=120)
 @given(case=quarters())
 def test_credits__never_exceed_the_premium_paid_on_the_same_terms(case) -> None:  # type: ignore[no-untyped-def]
     """By team and feature, posted and pro forma apart: what was paid so far is at least what came back."""
@@ -183,14 +183,14 @@ def test_credits__never_exceed_the_premium_paid_on_the_same_terms(case) -> None:
             assert (line.amount.minor < 0) == (line.key.kind in ("coverage_credit", "buffer_draw"))
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(case=quarters(), seed=st.integers(0, 2**32))
 def test_quarter__the_order_of_rows_records_and_requests_is_nothing(case, seed: int) -> None:  # type: ignore[no-untyped-def]
     straight = [month_json(charges) for charges in run(case)]
     assert straight == [month_json(charges) for charges in run(case, random.Random(seed))]
 
 
-@settings(max_examples=120, deadline=None)
+@settings(max_examples=120)
 @given(case=quarters())
 def test_quarter_end__clean_data_trues_nothing_up_and_rebates_end_at_the_limit(case) -> None:  # type: ignore[no-untyped-def]
     organisation, prices = case[0], case[1]
@@ -215,7 +215,7 @@ def test_quarter_end__clean_data_trues_nothing_up_and_rebates_end_at_the_limit(c
     assert set(end.size.rebates) <= set(paid)
 
 
-@settings(max_examples=120, deadline=None)
+@settings(max_examples=120)
 @given(
     case=quarters(),
     redrawn=st.lists(st.tuples(st.sampled_from(MONTHS), st.sampled_from(TEAMS), st.integers(0, 20_000)), max_size=6),

@@ -391,7 +391,7 @@ CHANGES: tuple[Change, ...] = (same, truncated, broken_columns, broken_bytes, br
 @pytest.mark.parametrize("case", BASES)
 def test_files__nothing_is_lost_and_nothing_crashes(case: str) -> None:
     @settings(
-        max_examples=EXAMPLES, deadline=None, derandomize=True, database=None,
+        max_examples=EXAMPLES, derandomize=True, database=None,
         suppress_health_check=list(HealthCheck),
     )  # fmt: skip
     @given(draw=st.data())

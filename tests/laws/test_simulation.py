@@ -57,7 +57,7 @@ def adds_up(found: Comparison) -> None:
             assert sum(getattr(each, side).minor for each in part) == whole
 
 
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=15)
 @given(usage=groups, prices=books)
 def test_the_same_terms__change_nothing(usage: list[UsageGroup], prices: PriceBook) -> None:
     """Said in every way that `simulate` has: nothing at all, the book itself, and each of its terms as they are."""
@@ -80,7 +80,7 @@ def test_the_same_terms__change_nothing(usage: list[UsageGroup], prices: PriceBo
         assert not any(each.delta for each in (found.total, *found.teams, *found.components, *found.platform))
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 @given(usage=groups, prices=books, what_if=what_ifs)
 def test_any_change__adds_up_and_keeps_every_law(usage: list[UsageGroup], prices: PriceBook, what_if: WhatIf) -> None:
     prices = replace(prices, quality=QUALITY)
@@ -99,7 +99,7 @@ def test_any_change__adds_up_and_keeps_every_law(usage: list[UsageGroup], prices
         assert "registry" not in {name for line in after.lines for name, _ in line.components}
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(usage=groups, prices=books, dearer=st.decimals(1, 3, places=2))
 def test_it_led_without_an_overhead__is_base_alone(usage: list[UsageGroup], prices: PriceBook, dearer: Decimal) -> None:
     """The adder is base x (1 + o): with o = 0 every action line of a team has one component."""

@@ -23,7 +23,7 @@ TEXT = st.one_of(
 )
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(texts=st.lists(TEXT, min_size=1, max_size=40))
 def test_tags__cut_out_or_read(texts: list[str]) -> None:
     levels: list[tuple[str, str]] = []

@@ -187,7 +187,7 @@ def balances_of(program: str, file: Path) -> dict[str, Decimal]:
 
 
 @pytest.mark.parametrize("program", ["hledger", "ledger"])
-@settings(max_examples=8, deadline=None)
+@settings(max_examples=8)
 @given(made=entries())
 def test_trial_balance__hledger_and_ledger_come_to_the_same(
     program: str, tmp_path_factory: pytest.TempPathFactory, made: list[JournalEntry]

@@ -90,7 +90,7 @@ def column_sum(table: Table, name: str) -> int:
     return sum(cell.minor for cell in table.column(name) if isinstance(cell, Money))
 
 
-@settings(max_examples=120, deadline=None)
+@settings(max_examples=120)
 @given(groups=usage)
 def test_units__every_cut_adds_up_and_fully_loaded_is_never_below_pure(groups: list[UsageGroup]) -> None:
     charges, _, month, _ = worked(groups)
@@ -109,7 +109,7 @@ def test_units__every_cut_adds_up_and_fully_loaded_is_never_below_pure(groups: l
             assert not isinstance(hour, Missing) or hour.why in ("no GPU-hours", "not measured", "no busy GPU-hour")
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(groups=usage)
 def test_portions__of_a_line_are_the_line(groups: list[UsageGroup]) -> None:
     charges, owned, _, pricing = worked(groups)
@@ -119,7 +119,7 @@ def test_portions__of_a_line_are_the_line(groups: list[UsageGroup]) -> None:
             assert sum(part_of_line(line, found, ("",)).values()) == line.amount.minor
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(groups=usage, earned=st.integers(-1000, 10**7))
 def test_features__with_what_has_none_and_what_nobody_owns_are_all_charges(groups: list[UsageGroup], earned: int) -> None:
     charges, owned, _, pricing = worked(groups)
@@ -143,7 +143,7 @@ def test_features__with_what_has_none_and_what_nobody_owns_are_all_charges(group
             assert revenue_cell.minor < cost.minor and row[segments.index("cost_share")] >= Fraction(1, 2)  # type: ignore[operator]
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(groups=usage)
 def test_labels__costs_by_cohort_and_user_add_up_to_the_teams(groups: list[UsageGroup]) -> None:
     charges, owned, _, pricing = worked(groups)
@@ -154,7 +154,7 @@ def test_labels__costs_by_cohort_and_user_add_up_to_the_teams(groups: list[Usage
             assert column_sum(label_table(charges, owned, found, label), "cost") == whole
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(groups=usage)
 def test_tables__hold_for_any_usage(groups: list[UsageGroup]) -> None:
     """Every table can be made, of a month with nothing in it too, and no share of what is counted is outside 0 to 1."""

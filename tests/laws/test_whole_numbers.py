@@ -33,7 +33,7 @@ def staged(folder: Path, name: str, rows: list[tuple[int | None, ...]], cast: st
         return found, connection.execute(f"SELECT * FROM '{found.rows}'").fetchall()
 
 
-@settings(max_examples=10, deadline=None)
+@settings(max_examples=10)
 @given(rows=st.lists(st.tuples(*[NUMBER] * len(COUNTS)), min_size=1, max_size=40))
 def test_whole_numbers__as_they_are_and_as_texts(rows: list[tuple[int | None, ...]]) -> None:
     with tempfile.TemporaryDirectory() as folder:

@@ -20,7 +20,7 @@ numbers = st.decimals(-(10**19), 10**19, places=18) | st.integers(-(10**15), 10*
 divisors = st.sampled_from(["3600", "3", "7", "0.5", "1e-6", "1000000", "1.000000000001", "999999999999999", "0.001"])
 
 
-@settings(max_examples=8, deadline=None)
+@settings(max_examples=8)
 @given(values=st.lists(numbers, min_size=1, max_size=20), divisor=divisors)
 def test_divide__is_the_quotient_to_eighteen_places_half_up(values: list[Decimal], divisor: str) -> None:
     """A quotient that the store cannot hold is refused with its text; any other is exact or rounded once, away from zero."""

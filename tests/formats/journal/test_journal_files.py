@@ -358,7 +358,7 @@ def test_any_entry_goes_through_every_format(tmp_path: Path) -> None:
     """Random entries with names that try to be syntax: read back exactly, then all of them checked in one batch."""
     batch: list[JournalEntry] = []
 
-    @settings(max_examples=150, deadline=None, derandomize=True)
+    @settings(max_examples=150, derandomize=True)
     @given(balanced_entries(), odd_text)
     def each(entry: JournalEntry, books: str) -> None:
         journal = Journal(books, JULY, "USD", (entry,))

@@ -40,20 +40,20 @@ def read(content: bytes, format: str | None = None) -> None:
         held(read_invoice(path, "export", format))
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(st.binary(max_size=300) | st.text(max_size=300).map(lambda text: text.encode("utf-8", "replace")))
 def test_bytes(content: bytes) -> None:
     read(content)
 
 
-@settings(max_examples=250, deadline=None)
+@settings(max_examples=250)
 @given(st.sampled_from(TEXTS), st.integers(0, 3000), st.integers(0, 40), st.text(max_size=6) | ODD)
 def test_damaged(text: str, start: int, length: int, instead: str) -> None:
     start %= len(text)
     read((text[:start] + instead + text[start + length :]).encode("utf-8", "replace"))
 
 
-@settings(max_examples=250, deadline=None)
+@settings(max_examples=250)
 @given(st.sampled_from([text for text in TEXTS if text[0] not in "{["]), st.data())
 def test_odd_cells(text: str, data: st.DataObject) -> None:
     lines = text.splitlines()
@@ -71,7 +71,7 @@ def test_read_as_what_it_is_not(format: str) -> None:
         read(text.encode(), format)
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(st.sampled_from(["provider", "amount", "columns", "divide", "pattern", "%d", "lookup"]), ODD, st.binary(max_size=40))
 def test_maps(word: str, instead: str, junk: bytes) -> None:
     written = (
