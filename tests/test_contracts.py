@@ -217,13 +217,19 @@ def test_engine__finds_the_spans_that_repeat_another_export_as_the_reference_doe
 
 @pytest.mark.parametrize("engine", ALL)
 def test_engine__spans_that_repeat_another_export(engine: str, tmp_path: Path) -> None:
-    """Of five traces over two exports, by the tokens of the root, of what is below it, and of what is below that."""
+    """Of seven traces over two exports, by the tokens of the root, of what is below it, and of what is below that."""
 
     def span(
-        team: str, trace: str, name: str, parent: str | None, tokens: int | None, source: str = "agents"
+        team: str,
+        trace: str,
+        name: str,
+        parent: str | None,
+        tokens: int | None,
+        source: str = "agents",
+        **others: int,
     ) -> dict[str, Any]:
         names = {"team": team, "trace_id": trace, "span_id": name, "parent_span_id": parent, "source": source}
-        return {"ts": datetime(2026, 7, 1), "input_tokens": tokens, "is_aggregate": False, **names}
+        return {"ts": datetime(2026, 7, 1), "input_tokens": tokens, "is_aggregate": False, **names, **others}
 
     agents = [
         span("repeats its children", "t1", "r", None, 100),
@@ -232,18 +238,22 @@ def test_engine__spans_that_repeat_another_export(engine: str, tmp_path: Path) -
         span("holds more", "t3", "r", None, 101),
         span("is compared", "t4", "r", None, 7),
         span("root without tokens", "t5", "r", None, None),
+        span("repeats without the split", "t6", "r", None, 100, output_tokens=5),
+        span("answers are not asked", "t7", "r", None, 100, output_tokens=5),
     ]
     tools = [
         *(span("leaf", "t1", "a", "r", 60), span("leaf", "t1", "b", "r", 40), span("leaf", "t2", "b", "a", 50)),
         *(span("leaf", "t3", "a", "r", 100), span("leaf", "t4", "a", "r", 7, "console")),
         *(span("in the middle", "t5", "a", "r", 9), span("leaf", "t5", "b", "a", 9)),
+        span("leaf", "t6", "a", "r", 20, cached_input_tokens=70, cache_write_tokens=10, output_tokens=5),
+        span("leaf", "t7", "a", "r", 100, output_tokens=4, cached_input_tokens=1),
     ]
     console = UsageQuery("USD", intervals(Month(2026, 7), "UTC", []), (REPEATS,), reconciled=("console",))
     parts = [store_part(tmp_path / "agents.parquet", agents), store_part(tmp_path / "tools.parquet", tools)]
     groups = engines.engine(engine).group(parts, console).rows
     found = {group.keys["team"] for group in groups if group.labels[REPEATS]}
     # what one export holds whole is looked at when it is loaded: t5's span in the middle is its business
-    assert found == {"repeats its children", "repeats its leaves"}
+    assert found == {"repeats its children", "repeats its leaves", "repeats without the split"}
     assert sum(group.sums["rows"] for group in groups) == len(agents) + len(tools)
 
 

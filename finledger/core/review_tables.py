@@ -8,6 +8,7 @@ from decimal import Decimal
 from fractions import Fraction
 from shlex import quote
 
+from finledger.core.gates import percent
 from finledger.core.measures import NO_BUDGET, NOT_MEASURABLE, NOT_TRACKED, Sums, budgets, over
 from finledger.core.model import UNALLOCATED, MonthCharges, Organisation, QualityTerms
 from finledger.core.money import Money, minor_digits, rounded_places, total, zero
@@ -323,10 +324,10 @@ def _ill_measured(it: Situation) -> Iterator[Row]:
         if each.coverage is None:
             yield _row(it, "coverage not tracked", team, name, None, "", "record its coverage in evals/", NOT_TRACKED)
         elif each.coverage < terms.target:
-            action = f"grade more of its traffic: {terms.target:f} is the target, from which on premiums come back"
+            action = f"grade more of its traffic: {percent(Fraction(terms.target))} is the target, from which on premiums come back"
             yield _row(it, "coverage short", team, name, each.coverage, "of production", action)
         if each.in_distribution is not None and each.in_distribution < terms.slo:
-            action = f"refresh its eval set: {terms.slo:f} of recent traffic is the least"
+            action = f"refresh its eval set: {percent(Fraction(terms.slo))} of recent traffic is the least"
             yield _row(it, "eval set out of date", team, name, each.in_distribution, "of recent traffic", action)
 
 

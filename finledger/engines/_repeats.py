@@ -7,7 +7,8 @@
 Inside one export `load` finds them. Across exports that is known only where all rows are at hand, so it is settled each time that
 usage is grouped, like roots: the order of loading is nothing, and an export that comes after its month closed is late usage.
 A span repeats others where it holds what its direct children hold together, or a root what all leaves of its trace do, and any
-of these lies in another export. What sources to reconcile say counts for nothing: nobody is charged for it.
+of these lies in another export. A sum may not say what of its input was cached: input of every kind is held against input of
+every kind, output against output. What sources to reconcile say counts for nothing: nobody is charged for it.
 
     crossing    the traces that lie in more than one export, numbered: hardly any where each export is whole
     spans       their rows, with the number of the export
@@ -32,11 +33,10 @@ from finledger.core.usage import TOKEN_BUCKETS
 
 REPEATED = "yes"
 _SPILL = "finledger-spill-"
-ADDED = "TRY_CAST(sum({0}) AS BIGINT)"  # what is beyond a count repeats nothing
 _EXPORTS = "min(export) AS least, max(export) AS most"
 _ELSEWHERE = "(found.least <> held.export OR found.most <> held.export)"
-_SAME = " AND ".join(f"held.{bucket} = found.{bucket}" for bucket in TOKEN_BUCKETS)
-_HOLDS = f"NOT is_aggregate AND span_id <> '' AND ({' OR '.join(f'{bucket} > 0' for bucket in TOKEN_BUCKETS)})"
+_SAME = "held.asked = found.asked AND held.answered = found.answered"
+_HOLDS = "NOT is_aggregate AND span_id <> '' AND (asked > 0 OR answered > 0)"
 
 
 def crossing_sql(exports: Sequence[str]) -> str:
@@ -49,7 +49,8 @@ def crossing_sql(exports: Sequence[str]) -> str:
 
 
 def spans_sql(exports: Sequence[str], reconciled: Sequence[str]) -> str:
-    tokens = ", ".join(f"coalesce({bucket}, 0) AS {bucket}" for bucket in TOKEN_BUCKETS)
+    *asked, answered = (f"CAST(coalesce({bucket}, 0) AS DECIMAL(20, 0))" for bucket in TOKEN_BUCKETS)
+    tokens = f"{' + '.join(asked)} AS asked, {answered} AS answered"
     left_out = ", ".join("'" + source.replace("'", "''") + "'" for source in reconciled)
     charged = f" WHERE coalesce(stored.source, '') NOT IN ({left_out})" if left_out else ""
     return " UNION ALL ".join(
@@ -60,9 +61,8 @@ def spans_sql(exports: Sequence[str], reconciled: Sequence[str]) -> str:
     )
 
 
-def below_sql(added: str = ADDED) -> str:
-    """`added`: how a quantity is added up, NULL where that is beyond a count."""
-    sums = ", ".join(f"{added.format(bucket)} AS {bucket}" for bucket in TOKEN_BUCKETS)
+def below_sql() -> str:
+    sums = "sum(asked) AS asked, sum(answered) AS answered"
     return f"SELECT trace, parent, {sums}, {_EXPORTS} FROM spans WHERE parent <> '' AND parent <> span_id GROUP BY 1, 2"
 
 
@@ -82,11 +82,10 @@ def other_roots_sql() -> str:
     )
 
 
-def of_leaves_sql(added: str = ADDED) -> str:
+def of_leaves_sql() -> str:
     """Those of these roots that hold what the leaves of their traces do."""
-    sums = ", ".join(f"{added.format(f'leaf.{bucket}')} AS {bucket}" for bucket in TOKEN_BUCKETS)
     leaves = (
-        f"SELECT leaf.trace AS trace, {sums}, "
+        "SELECT leaf.trace AS trace, sum(leaf.asked) AS asked, sum(leaf.answered) AS answered, "
         "min(leaf.export) AS least, max(leaf.export) AS most "
         "FROM (SELECT * FROM spans WHERE parent <> '' AND trace IN (SELECT trace FROM other_roots)) leaf "
         "LEFT JOIN below named ON named.trace = leaf.trace AND named.parent = leaf.span_id "

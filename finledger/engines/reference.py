@@ -94,8 +94,10 @@ def _repeats(parts: Sequence[Path], query: UsageQuery) -> set[tuple[str, int]]:
     return found
 
 
-def _tokens(rows: Sequence[Row]) -> list[int]:
-    return [sum(row[bucket] or 0 for row in rows) for bucket in TOKEN_BUCKETS]
+def _tokens(rows: Sequence[Row]) -> tuple[int, int]:
+    """Input of every kind, since a sum may not say what of it was cached, and output."""
+    *asked, answered = TOKEN_BUCKETS
+    return sum(row[bucket] or 0 for row in rows for bucket in asked), sum(row[answered] or 0 for row in rows)
 
 
 def _interval(row: Row, query: UsageQuery) -> int:

@@ -48,7 +48,6 @@ from finledger.engines._traces import (
 )
 from finledger.engines.duckdb import distinct_sql, groups_of, too_many
 
-_ADDED = "try_sum({0})"
 _DECIMALS = frozenset(name for name, kind in _spark.COLUMNS.items() if kind.startswith("DECIMAL")) | {"measured_gpu_hours"}
 
 
@@ -142,10 +141,10 @@ def _repeats(session: Any, joins: _Joins, query: UsageQuery) -> Iterator[bool]:
     with (
         _spark.kept(session, "crossing", crossing_sql(rows)),
         _spark.kept(session, "spans", spans_sql(rows, query.reconciled)),
-        _spark.kept(session, "below", below_sql(_ADDED)),
+        _spark.kept(session, "below", below_sql()),
         _spark.kept(session, "repeated", repeated_sql()),
         _spark.kept(session, "other_roots", other_roots_sql()),
-        _spark.kept(session, "repeated", f"SELECT * FROM repeated UNION ALL {of_leaves_sql(_ADDED)}"),
+        _spark.kept(session, "repeated", f"SELECT * FROM repeated UNION ALL {of_leaves_sql()}"),
         _spark.kept(session, "repeats", repeats_sql(list(joins.exports))),
     ):
         yield _spark.collected(session, "SELECT count(*) FROM repeats")[0][0] > 0
