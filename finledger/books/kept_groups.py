@@ -25,12 +25,14 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+from finledger.books.kept_columns import KeptColumns
 from finledger.core.model import UsageGroup, UsageQuery
 from finledger.core.period import Month
 from finledger.core.usage import GROUP_KEYS, SUCCESSFUL, SUMS
 
 FORM = 2  # of an entry, and of what the groups of a query are: raise it where either changes
 SUFFIX = ".groups"
+TRACED = ("parent_span_id", "trace_id")
 MOST = 8  # entries a month: a few questions, and of each the last few states of the month
 
 
@@ -48,10 +50,14 @@ class Kept:
 
 
 class KeptGroups:
-    """The entries of one month. `around`: all parts that groups depend on, by their hash; empty where on their own only."""
+    """The entries of one month, and what is kept of the parts' columns that say whether rows lie in traces.
+
+    `around`: all parts that groups depend on, by their hash; empty where on their own only.
+    """
 
     def __init__(self, folder: Path, month: Month) -> None:
         self._folder = folder / f"month={month}"
+        self.traced = KeptColumns(folder, TRACED)
 
     def best(self, asked: UsageQuery, within: Mapping[str, int], around: Collection[str] = ()) -> Kept | None:
         """The sound entry of the most rows that holds none but these parts, each of the same size; None where there is none.

@@ -76,19 +76,20 @@ def empty_columns(parts: Sequence[Path]) -> frozenset[str]:
 
 def has_traces(parts: Sequence[Path]) -> bool:
     """Whether any row may have a parent span, as far as the statistics of the parts say so."""
-    return bool(filled(parts, "parent_span_id"))
+    return any(filled(parts, ("parent_span_id",)).values())
 
 
-def filled(parts: Sequence[Path], column: str) -> frozenset[Path]:
-    """The parts of which any row may have something in the column, as far as their statistics say so."""
+def filled(parts: Sequence[Path], columns: Sequence[str]) -> dict[Path, frozenset[str]]:
+    """Those of the columns in which any row of each part may have something, as far as the statistics of the parts say so."""
     import duckdb
 
     from finledger.engines import _statistics
 
     if not parts:
-        return frozenset()
+        return {}
     with duckdb.connect() as connection:
-        return _statistics.filled(connection, parts, column)
+        found = {column: _statistics.filled(connection, parts, column) for column in columns}
+    return {part: frozenset(column for column in columns if part in found[column]) for part in parts}
 
 
 def rows_in_traces_of(new: Sequence[Path], parts: Sequence[Path], folder: Path) -> dict[Path, Path]:

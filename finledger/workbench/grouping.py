@@ -8,12 +8,12 @@ they are now; where one went, all are grouped anew.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from finledger.books.kept_groups import Kept, KeptGroups
+from finledger.books.kept_groups import TRACED, Kept, KeptGroups
 from finledger.books.store import Store
 from finledger.core.grouping import merged, moved
 from finledger.core.label import REPEATS, ROOT
@@ -59,7 +59,7 @@ class MonthGrouping:
 
     def _with_kept(self, kept: KeptGroups, asked: UsageQuery) -> tuple[UsageGroup, ...] | None:
         """The groups of all parts, from what is kept as far as possible; None where an engine finds a problem."""
-        traced = self._traced(asked)
+        traced = self._traced(kept, asked)
         alone = {part.sha256: self._size(part) for part in self.parts if part not in traced}
         known = kept.best(asked, alone)
         fresh = [part for part in self.parts if part.sha256 in alone and (known is None or part.sha256 not in known.parts)]
@@ -115,15 +115,20 @@ class MonthGrouping:
             return None
         return moved(known.groups, was.rows, now.rows)
 
-    def _traced(self, asked: UsageQuery) -> list[Part]:
+    def _traced(self, kept: KeptGroups, asked: UsageQuery) -> list[Part]:
         """The parts whose rows lie inside traces, where any row has a parent; a root may repeat what spans elsewhere hold."""
         if not any(name == REPEATS or name.startswith(ROOT) for name in asked.labels):
             return []
-        every = tuple(dict.fromkeys((*self.parts, *self.before)))
-        if not filled(self.store.paths(every), "parent_span_id"):
+        every = {part.sha256: part for part in (*self.parts, *self.before)}
+
+        def look(hashes: Collection[str]) -> dict[str, frozenset[str]]:
+            found = filled(self.store.paths([every[sha256] for sha256 in hashes]), TRACED)
+            return {sha256: found[self.store.root / every[sha256].path] for sha256 in hashes}
+
+        columns = kept.traced.of({sha256: self._size(part) for sha256, part in every.items()}, look, self.writes)
+        if not any("parent_span_id" in each for each in columns.values()):
             return []
-        found = filled(self.store.paths(self.parts), "trace_id")
-        return [part for part in self.parts if self.store.root / part.path in found]
+        return [part for part in self.parts if "trace_id" in columns[part.sha256]]
 
     def _size(self, part: Part) -> int:
         """Its bytes; -1 where it is gone: then nothing that is kept of it counts, and whoever reads it says so."""

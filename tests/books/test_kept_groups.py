@@ -82,6 +82,12 @@ def spoil(books: Path, *parts: Path) -> None:
             stream.write(bytes(200))
 
 
+def spoil_footers(books: Path) -> None:
+    """All bytes of all parts but for how many they are: nobody can read anything of them."""
+    for path in (books / "store/usage/month=2026-07").iterdir():
+        path.write_bytes(bytes(path.stat().st_size))
+
+
 def part_of(books: Path, file: str) -> Path:
     bench = Workbench(books)
     (sha256,) = [each.sha256 for each in bench.ledger.files() if each.name.endswith(file)]
@@ -96,6 +102,20 @@ def test_second_run__reads_no_row_and_comes_to_the_same_bytes(books: Path, engin
     spoil(books)
     assert charges(books, engine) == cold
     assert entries(books) == [entry]
+
+
+def test_second_run__reads_no_footer(books: Path, tmp_path: Path) -> None:
+    """What says whether rows lie in traces is kept of each part, also where they do."""
+    traced = copy_books(TRACES, tmp_path / "traced")
+    finledger("load", "--books", traced, "--quiet")
+    for each in (books, traced):
+        cold = charges(each)
+        spoil_footers(each)
+        assert charges(each) == cold
+        (kept,) = (each / "store/grouped").glob("*.parts")
+        kept.write_bytes(kept.read_bytes().replace(b"[]", b'["trace_id"]').replace(b'"', b"'"))
+        with pytest.raises(Unavailable, match=r"month=2026-07"):
+            charges(each)
 
 
 @BOTH
