@@ -11,6 +11,7 @@ import duckdb
 from finledger.core.problem import Problem, SourceRef
 from finledger.read import usage as registry
 from finledger.read.columns import Layout
+from finledger.read.cut_ahead import LEAST, CutAhead, begin
 from finledger.read.cut_off import cut_off
 from finledger.read.documents import bad_json, cut_lines, more_follows, unfold, wrong_with
 from finledger.read.flat_lines import flat_header, in_sql, long_line
@@ -30,9 +31,12 @@ class Blank(NamedTuple):
 
 def choose(
     path: Path, shown_as: str, opened: Opened, connection: duckdb.DuckDBPyConnection, workspace: Path,
-    format: str | None, map_file: Path | None,
+    format: str | None, map_file: Path | None, ahead: CutAhead | None = None,
 ) -> Chosen | Blank | tuple[Problem, ...]:  # fmt: skip
-    """The format and how the export's columns become ours, or what is wrong. JSON that is not lines is made lines first."""
+    """The format and how the export's columns become ours, or what is wrong. JSON that is not lines is made lines first.
+
+    `ahead`: the records of the text, as they are being cut out already.
+    """
     known = registry.formats()
     if format is not None and not (format in known and known[format].needs):
         listed = ", ".join(name for name, each in known.items() if each.needs)
@@ -54,7 +58,7 @@ def choose(
     if tabled is not None:
         opened, name, container = *tabled, "parquet"
     elif container == "jsonl":
-        lines = _as_lines(opened, shown_as, workspace, format, map_file)
+        lines = _as_lines(opened, shown_as, workspace, format, map_file, ahead)
         if isinstance(lines, Blank | Problem):
             return lines if isinstance(lines, Blank) else (lines,)
         opened, found = lines
@@ -108,12 +112,14 @@ def _looks_like_json(path: Path) -> bool:
 
 
 def _as_lines(
-    opened: Opened, shown_as: str, workspace: Path, format: str | None, map_file: Path | None, *, careful: bool = False
-) -> tuple[Opened, str] | Blank | Problem:
+    opened: Opened, shown_as: str, workspace: Path, format: str | None, map_file: Path | None, ahead: CutAhead | None = None,
+    *, careful: bool = False,
+) -> tuple[Opened, str] | Blank | Problem:  # fmt: skip
     """A JSON text with one record a line: as it is, or unfolded into the workspace; and the format, where that was needed.
 
     `careful`: no cutting by the look of it, which was wrong.
     """
+    ahead = ahead if ahead is not None and ahead.path == opened.path else None
     known = registry.formats()
     if map_file is not None:
         from finledger.read.documents import is_document
@@ -122,7 +128,7 @@ def _as_lines(
         if not document:
             return _tidied(opened, workspace), ""
     else:
-        found = registry.found_in_json(opened.path, format)
+        found = ahead.found if ahead is not None else registry.found_in_json(opened.path, format)
         blank = registry.of_empty_pages(opened.path, format) if found is None or not found[0] else ()
         if blank:
             return _no_usage(blank, shown_as)
@@ -132,14 +138,15 @@ def _as_lines(
     target = workspace / f"{opened.sha256[:16]}.records.jsonl"
     if not name:
         return _unknown_document(opened, shown_as)
-    cut = () if document else cut_off(opened, shown_as, container="jsonl", width=0, walked=None)
-    if cut:  # once unfolded, nobody can say whether the last line was whole
-        return cut[0]
+    ends = () if document else cut_off(opened, shown_as, container="jsonl", width=0, walked=None)
+    if ends:  # once unfolded, nobody can say whether the last line was whole
+        return ends[0]
     places = known[name].places
     if places.in_sql and not document and not path and in_sql(opened):
         return replace(opened, unfolded=True, raw=True), name
     written = replace(places, shape=None) if places.in_sql and document else places  # flat while they are read
-    unproven = not careful and cut_lines(opened.path, document, path, written, target)
+    cut = None if ahead is None else ahead.moved(target)
+    unproven = not careful and (cut_lines(opened.path, document, path, written, target) if cut is None else cut)
     wrong = None if unproven else unfold(opened.path, document, path, written, target, shown_as)
     raw = written is not places and wrong is None and not long_line(target)
     if written is not places and not raw:
@@ -155,6 +162,24 @@ def _as_lines(
     more = more_follows(opened.path)
     lines = replace(opened, path=target, unfolded=True, more=more, long=long, unproven=unproven, source=opened.path, raw=raw)
     return lines, "" if name == "column_map" else name
+
+
+def are_records(path: Path, format: str | None) -> bool:
+    """Whether the lines of a JSON text are records as they stand."""
+    return registry.found_in_json(path, format) is None
+
+
+def cutting(path: Path, format: str | None, workspace: Path) -> CutAhead | None:
+    """Begin to cut the records out of a JSON text that nobody has looked through; None where that cannot be or would not help."""
+    if container_of(path.name) != "jsonl" or path.suffix.lower() in (".gz", ".zst") or path.stat().st_size < LEAST:
+        return None
+    found = registry.found_in_json(path, format)
+    if found is None or not found[0]:
+        return None
+    places = registry.formats()[found[0]].places
+    if places.shape is not None and not (places.in_sql and found[2]):
+        return None
+    return begin(path, found, places.carry, workspace)
 
 
 def _no_usage(fitting: tuple[str, ...], shown_as: str) -> Blank | Problem:

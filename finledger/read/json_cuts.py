@@ -15,6 +15,7 @@ import re
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
+from itertools import compress, repeat
 from pathlib import Path
 from typing import BinaryIO, Protocol
 
@@ -173,12 +174,13 @@ class _Border:
 
 @dataclass(frozen=True, slots=True)
 class _Borders:
-    """The same, of records that begin in several ways."""
+    """The same, of records that begin in several ways: `between` has the opening as its group."""
 
     between: re.Pattern[bytes]
 
     def parted(self, text: bytes) -> bytes:
-        return self.between.sub(rb"}\n\1", text)
+        records, openings = _in_turn(self.between.split(text), 2)
+        return _woven(records, [b"}\n"] * len(openings), openings)
 
 
 def _first_records(text: str, at: int) -> tuple[list[str], list[str], str]:
@@ -225,6 +227,20 @@ def _borders(text: str, at: int) -> _Border | _Borders:
     return _Borders(re.compile(between.encode()))
 
 
+def _in_turn(parts: list[bytes], count: int) -> list[list[bytes]]:
+    """What a split gives, by what it is: the texts between the places, and each group of these."""
+    return [parts[at::count] for at in range(count)]
+
+
+def _woven(*columns: list[bytes]) -> bytes:
+    """One of each column after the other, as long as there are any: a million pieces put together without a step for each."""
+    rows = len(columns[0])
+    pieces = [b""] * (rows * len(columns))
+    for at, column in enumerate(columns):
+        pieces[at :: len(columns)] = column + [b""] * (rows - len(column))
+    return b"".join(pieces)
+
+
 def _rest(text: bytes, end: str) -> tuple[bytes, bytes]:
     """Records, as they are parted by commas, and what follows them, which begins with the end of what holds them."""
     read = text.decode()
@@ -267,12 +283,14 @@ class _Mapping:
         self._open = f"{begin}{key}, ".encode()
         following = rf"\}}{_BLANK}(?:,|\}}{_BLANK},{_BLANK}\{{){_BLANK}"
         self._border = re.compile(rf"{following}({_TEXT}){_BLANK}:{_BLANK}\{{{_BLANK}{re.escape(opening)}".encode())
-        self._parted = rb"}" + b"\n" + begin.encode() + rb"\1, " + opening.replace("\\", r"\\").encode()
+        self._before_key, self._behind_key = f"}}\n{begin}".encode(), f", {opening}".encode()
 
     def lines(self, text: bytes) -> bytes:
         if self._name in text:
             raise NoCut
-        whole, end, opened = self._border.sub(self._parted, self._open + text).rpartition(b"\n")
+        records, keys = _in_turn(self._border.split(self._open + text), 2)
+        parted = _woven(records, [self._before_key] * len(keys), keys, [self._behind_key] * len(keys))
+        whole, end, opened = parted.rpartition(b"\n")
         self._open = _short(opened)
         return whole + end
 
@@ -346,14 +364,18 @@ class _Buckets:
     def lines(self, text: bytes) -> bytes:
         *parts, opened = self._split(self._open + text)
         self._open = _short(opened)
-        if self._border is None:
-            self._border = next(self._shown(parts[:: self._groups + 1]), None)
-        found = []
-        for at in range(0, len(parts), self._groups + 1):
-            middle = at + 1 + self._later
-            found.append(self._records(parts[at], (*self._held, *parts[at + 1 : middle])))
-            self._held = tuple(parts[middle : at + 1 + self._groups])
-        return b"".join(found)
+        lists, *groups = _in_turn(parts, self._groups + 1)
+        # what a list's element says before it stands in front of its place, and what it says behind in the place itself
+        behind, before = groups[: self._later], groups[self._later :]
+        along = [[held, *column] for held, column in zip(self._held, before, strict=True)]
+        self._held = tuple(column.pop() for column in along)
+        every = b"\n".join(lists)
+        if self._border is None and _TWO.search(every):
+            self._border = next(self._shown(lists), None)
+        if self._border is None or self._border.between not in every:
+            return self._single(lists, [*along, *behind])
+        said = zip(*along, *behind, strict=True) if groups else repeat(())
+        return b"".join(map(self._records, lists, said))
 
     def last(self) -> tuple[bytes, bytes]:
         records, tail = _rest(self._open, "]")
@@ -368,6 +390,20 @@ class _Buckets:
             with suppress(NoCut):  # of a list inside its one record
                 if _TWO.search(listed):
                     yield _border(listed.decode(), 0)
+
+    def _single(self, lists: list[bytes], along: list[list[bytes]]) -> bytes:
+        """Lists of one record each, or of none."""
+        filled = [listed.rstrip(_BLANKS) for listed in lists]
+        if not all(filled):
+            along = [list(compress(column, filled)) for column in along]
+            filled = [*filter(None, filled)]
+        if not all(listed.endswith(b"}") for listed in filled):
+            raise NoCut
+        between = self._along.split(b"%s")
+        columns = [[listed[:-1] for listed in filled], [between[0].replace(b"%%", b"%")] * len(filled)]
+        for column, text in zip(along, between[1:], strict=True):
+            columns += [column, [text.replace(b"%%", b"%")] * len(filled)]
+        return _woven(*columns)
 
     def _records(self, listed: bytes, along: tuple[bytes, ...]) -> bytes:
         listed = listed.rstrip(_BLANKS)

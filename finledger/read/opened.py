@@ -11,6 +11,7 @@ import codecs
 import gzip
 import hashlib
 import io
+import re
 import zlib
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -39,10 +40,14 @@ _CHUNK = 1 << 20
 _HEAD = 1 << 12
 _CONTROLS = bytes(code for code in (*range(32), 127) if code not in (9, 10, 13))
 _BEFORE_TEXT = b'"_abcdfghijklmnopqrstuvwxyzABCDFGHIJKLMNOPQRSTUVWXYZ'  # none stands before a number in JSON; e is in some
+_CONTROL = b"\x01"
 _DIGITS = bytes(
-    48 if 48 <= code < 58 else 46 if code == 46 else 120 if code in _BEFORE_TEXT else 32 for code in range(256)
+    48 if 48 <= code < 58 else 46 if code == 46 else 120 if code in _BEFORE_TEXT else 1 if code in _CONTROLS else 32
+    for code in range(256)
 )  # fmt: skip
-_LONG = (b"0" * 20, b"." + b"0" * 8, b"0" * 8 + b".0")  # as in exact_json.py, of digits that are all 0
+# as in exact_json.py, of digits that are all 0
+_LONG_WHOLE = b"0" * 20
+_LONG_PARTS = re.compile(rb"\.(?:0{8}|(?<=0{8}\.)0)")
 _LOOKS = 64
 
 
@@ -233,10 +238,13 @@ class _Scan:
         if b"\r" in chunk or self.last == b"\r":
             self.returns += chunk.count(b"\r")
             self.pairs += chunk.count(b"\r\n") + (self.last == b"\r" and chunk[:1] == b"\n")
-        self.control = self.control or len(chunk.translate(None, _CONTROLS)) != len(chunk)
         self.tabs = self.tabs or b"\t" in chunk
-        if not self.long:
-            self.long = _holds_long((self.before + chunk).translate(_DIGITS))
+        if self.long:
+            self.control = self.control or len(chunk.translate(None, _CONTROLS)) != len(chunk)
+        else:
+            digits = (self.before + chunk).translate(_DIGITS)
+            self.control = self.control or _CONTROL in digits
+            self.long = _holds_long(digits)
             self.before = chunk[-32:]
         self.last = chunk[-1:]
 
@@ -273,16 +281,19 @@ class _Scan:
 
 def _holds_long(digits: bytes) -> bool:
     """Whether a number of JSON may be long: not one that is part of a text, as ids have digits. Many of those, and it may be."""
-    looks = 0
-    for each in _LONG:
-        at = digits.find(each)
-        while at >= 0:
-            before = digits[max(at - _LOOKS, 0) : at].rstrip(b"0.")
-            looks += 1
-            if not before.endswith(b"x") or looks > _LOOKS:
-                return True
-            at = digits.find(each, at + len(each))
+    for looks, at in enumerate(_long_places(digits), 1):
+        before = digits[max(at - _LOOKS, 0) : at].rstrip(b"0.")
+        if not before.endswith(b"x") or looks > _LOOKS:
+            return True
     return False
+
+
+def _long_places(digits: bytes) -> Iterator[int]:
+    at = digits.find(_LONG_WHOLE)
+    while at >= 0:
+        yield at
+        at = digits.find(_LONG_WHOLE, at + len(_LONG_WHOLE))
+    yield from (found.start() for found in _LONG_PARTS.finditer(digits))
 
 
 def _empty(shown_as: str) -> Problem:

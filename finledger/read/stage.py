@@ -23,7 +23,7 @@ from finledger.core.model import StagedFile
 from finledger.core.period import Month
 from finledger.core.problem import Problem, SourceRef
 from finledger.core.records import csv_record_lines, jsonl_record_lines
-from finledger.read.choose import Blank, choose
+from finledger.read.choose import Blank, Chosen, are_records, choose, cutting
 from finledger.read.columns import Context, Layout, literal, select_sql
 from finledger.read.copies import Copies, find_copies, insert_rows, number_identical_rows, scan
 from finledger.read.csv_repair import Walked, repair
@@ -49,10 +49,16 @@ _STAGED = (
 class _Ahead:
     """A query that ran before it was known to be the right one, and what came of it."""
 
+    chosen: Chosen
     select: str
     rows: str
     read: int
-    error: duckdb.InvalidInputException | None
+    error: duckdb.Error | None
+
+    def chosen_for(self, opened: Opened) -> Chosen | None:
+        """What was chosen, where looking shows nothing that would change it: to see which names JSON lines have costs a pass."""
+        same = opened.path == self.chosen[3].path and opened.tidy and self.chosen[1].container == "jsonl"
+        return (*self.chosen[:3], opened) if same else None
 
 
 @dataclass(slots=True)
@@ -108,19 +114,21 @@ def stage(
     `need`: what `require_feature` asks of every row (A6).
     """
     workspace.mkdir(parents=True, exist_ok=True)
-    connection = connect(workspace, timezone)
+    connection, cut = connect(workspace, timezone), None
     try:
         with ThreadPoolExecutor(1) as pool:
             looking = pool.submit(open_export, path, shown_as, workspace, progress, sha256, encoding)
             context = Context(timezone, False, month, written=True)
-            plain = encoding is None
-            ahead = (
-                _read_ahead(path, shown_as, connection, workspace, format, map_file, context, progress) if plain else None
-            )
+            ahead = None
+            if encoding is None:
+                cut = cutting(path, format, workspace) if map_file is None else None
+                ahead = _read_ahead(path, shown_as, connection, workspace, format, map_file, context, progress)
             opened = looking.result()
         if isinstance(opened, Problem):
             return _failed(path, shown_as, (opened,))
-        chosen = choose(path, shown_as, opened, connection, workspace, format, map_file)
+        chosen = (ahead and ahead.chosen_for(opened)) or choose(
+            path, shown_as, opened, connection, workspace, format, map_file, cut
+        )
         if isinstance(chosen, Blank):
             nothing = _failed(path, shown_as, (chosen.notice,), opened)
             return replace(nothing, format=chosen.format, source=source or chosen.format, timezone=timezone)
@@ -135,6 +143,8 @@ def stage(
         job.need, job.source = need, source or ("usage" if name == "column_map" else name)
         return replace(_staged(job), format=name, source=job.source, path=str(path), timezone=timezone)
     finally:
+        if cut is not None:
+            cut.stop()
         connection.close()
 
 
@@ -156,26 +166,30 @@ def _read_ahead(
     path: Path, shown_as: str, connection: duckdb.DuckDBPyConnection, workspace: Path,
     format: str | None, map_file: Path | None, context: Context, progress: Progress | None,
 ) -> _Ahead | None:  # fmt: skip
-    """Read a plain CSV while another thread hashes it and looks through it.
+    """Read a plain CSV, or JSON lines that are records as they stand, while another thread hashes the file and looks through it.
 
     The usual file is UTF-8 without control characters. If looking finds otherwise, the right query is another one, and runs.
     """
-    if container_of(path.name) != "csv" or path.suffix.lower() in (".gz", ".zst") or map_file is not None:
+    container = container_of(path.name)
+    if path.suffix.lower() in (".gz", ".zst") or map_file is not None or not path.stat().st_size:
         return None
+    if container != "csv" and not (container == "jsonl" and are_records(path, format)):
+        return None
+    context = replace(context, control=container == "jsonl", written=container == "csv")
     opened = Opened(path, "", 0, True, control=context.control)
     try:
         chosen = choose(path, shown_as, opened, connection, workspace, format, None)
-    except UnicodeDecodeError:
+    except (UnicodeDecodeError, duckdb.Error):
         return None
-    if len(chosen) != 4 or not isinstance(chosen[1], Header) or not isinstance(chosen[2], Layout):
+    if isinstance(chosen, Blank) or not isinstance(chosen[0], str):
         return None
-    select = select_sql(chosen[2], chosen[1].relation, context)
+    select = select_sql(chosen[2], chosen[1].relation, context, broken=container == "jsonl")
     rows = str(workspace / "ahead.rows.parquet")
     try:
         with _Progress(connection, path.stat().st_size, progress):
-            return _Ahead(select, rows, _copied(connection, select, rows), None)
-    except duckdb.InvalidInputException as error:
-        return _Ahead(select, rows, 0, error)
+            return _Ahead(chosen, select, rows, _copied(connection, select, rows), None)
+    except duckdb.Error as error:
+        return _Ahead(chosen, select, rows, 0, error)
 
 
 def _copied(connection: duckdb.DuckDBPyConnection, select: str, rows: str) -> int:
