@@ -13,12 +13,14 @@ from finledger.read import usage as registry
 from finledger.read.columns import Layout
 from finledger.read.cut_ahead import LEAST, CutAhead, begin
 from finledger.read.cut_off import cut_off
-from finledger.read.documents import bad_json, cut_lines, more_follows, unfold, wrong_with
+from finledger.read.documents import bad_json, cut_lines, is_document, more_follows, unfold, wrong_with
 from finledger.read.flat_lines import flat_header, in_sql, long_line
 from finledger.read.header import Header, container_of, read_header
 from finledger.read.opened import Opened, text_lines
 from finledger.read.usage import ExportFormat
+from finledger.read.usage._samples import is_answer
 
+_HEAD = 1 << 18
 Chosen = tuple[str, Header, Layout, Opened]
 
 
@@ -122,8 +124,6 @@ def _as_lines(
     ahead = ahead if ahead is not None and ahead.path == opened.path else None
     known = registry.formats()
     if map_file is not None:
-        from finledger.read.documents import is_document
-
         name, path, document = "column_map", "", is_document(opened.path)
         if not document:
             return _tidied(opened, workspace), ""
@@ -165,13 +165,20 @@ def _as_lines(
 
 
 def are_records(path: Path, format: str | None) -> bool:
-    """Whether the lines of a JSON text are records as they stand."""
-    return registry.found_in_json(path, format) is None
+    """Whether the lines of a JSON text are records as they stand; not where the first is longer than one would be."""
+    return b"\n" in _head(path) and not is_document(path) and registry.found_in_json(path, format) is None
+
+
+def _head(path: Path) -> bytes:
+    with path.open("rb") as stream:
+        return stream.read(_HEAD)
 
 
 def cutting(path: Path, format: str | None, workspace: Path) -> CutAhead | None:
     """Begin to cut the records out of a JSON text that nobody has looked through; None where that cannot be or would not help."""
     if container_of(path.name) != "jsonl" or path.suffix.lower() in (".gz", ".zst") or path.stat().st_size < LEAST:
+        return None
+    if is_answer(_head(path)):  # of samples, whose text is no list of records
         return None
     found = registry.found_in_json(path, format)
     if found is None or not found[0]:

@@ -43,13 +43,21 @@ class NoCut(Exception):
 
 def odd_line(line: str) -> str:
     """SQL: whether a line that was cut out is no object, or one to DuckDB but not to the standard, or deeper than its parser goes."""
-    words = " OR ".join(f"contains({line}, {literal(word)})" for word in _WORDS)
+    # names that begin so (`inference_geo`) are no such word, and would have every line looked at
+    looked = f"regexp_matches({line}, '[:,\\[][ \\t]*-?(?i:nan|inf)')"
+    else_named = (
+        f"list_transform([replace({line}, '\"inf', '')], lambda t: CASE WHEN {_with_words('t')} THEN {looked} END)[1]"
+    )
     opened = f"length({line}) - length(replace(replace({line}, '{{', ''), '[', ''))"
     return (
         f"NOT starts_with({line}, '{{') OR regexp_matches({line}, ',[ \\t]*[}}\\]]') "
-        f"OR CASE WHEN {words} THEN regexp_matches({line}, '[:,\\[][ \\t]*-?(?i:nan|inf)') ELSE false END "
+        f"OR CASE WHEN {_with_words(line)} THEN coalesce({else_named}, false) ELSE false END "
         f"OR CASE WHEN strlen({line}) > {2 * _DEEP} THEN {opened} > {_DEEP} ELSE false END"
     )
+
+
+def _with_words(text: str) -> str:
+    return " OR ".join(f"contains({text}, {literal(word)})" for word in _WORDS)
 
 
 def lines(path: Path, steps: tuple[Step, ...], carry: tuple[str, ...]) -> Iterator[bytes]:
