@@ -34,6 +34,7 @@ _THOUSANDS = r"[0-9]{1,3}([.][0-9]{3})+"  # a count of 1.000 is one or a thousan
 _SENTINEL = 4_000_000_000_000_000_000
 _PLAIN = r"-?[0-9]{1,20}(\.[0-9]{1,18})?"
 _SMALL = r"-?[0-9]((\.[0-9]{1,12})?[eE]-0?[1-6]|(\.[0-9]{1,9})?[eE]-0?[7-9])"  # as programs write 0.00000015: 1.5e-07
+_SHIFTED = r"-?[0-9]{1,19}(\.[0-9]{1,9})?[eE]-0?[1-9]"  # cents are 123.45e-2 of a dollar
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,10 +121,12 @@ def decimal_sql(text: str) -> str:
     # the cast takes 3 µs for an exponent
     powers = ", ".join(f"0.{'0' * places}1" for places in range(9))
     power = f"CAST([{powers}] AS DECIMAL(10,9)[])[CAST(right({text}, 1) AS TINYINT)]"
-    small = f"CAST(split_part(lower({text}), 'e', 1) AS DECIMAL(13,12)) * {power}"
+    mantissa = f"split_part(lower({text}), 'e', 1)"
+    small, shifted = f"CAST({mantissa} AS DECIMAL(13,12)) * {power}", f"CAST({mantissa} AS DECIMAL(28,9)) * {power}"
     return (
         f"CASE WHEN {text} IS NULL THEN NULL WHEN regexp_full_match({text}, '{_PLAIN}') THEN try_cast({text} AS DECIMAL(38,18)) "
         f"WHEN regexp_full_match({text}, '{_SMALL}') THEN CAST({small} AS DECIMAL(38,18)) "
+        f"WHEN regexp_full_match({text}, '{_SHIFTED}') THEN CAST({shifted} AS DECIMAL(38,18)) "
         f"ELSE list_transform([{pieces}], lambda n: {number})[1] END"
     )
 

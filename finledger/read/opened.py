@@ -41,6 +41,8 @@ _HEAD = 1 << 12
 _CONTROLS = bytes(code for code in (*range(32), 127) if code not in (9, 10, 13))
 _BEFORE_TEXT = b'"_abcdfghijklmnopqrstuvwxyzABCDFGHIJKLMNOPQRSTUVWXYZ'  # none stands before a number in JSON; e is in some
 _CONTROL = b"\x01"
+_BEFORE_C1, _C1_ENDS = b"\xc2", bytes(range(0x80, 0xA0))  # U+0080 to U+009F in UTF-8
+_C1 = re.compile(rb"\xc2[\x80-\x9f]")
 _DIGITS = bytes(
     48 if 48 <= code < 58 else 46 if code == 46 else 120 if code in _BEFORE_TEXT else 1 if code in _CONTROLS else 32
     for code in range(256)
@@ -251,12 +253,13 @@ class _Scan:
     def _decode(self, chunk: bytes, start: int) -> None:
         held = len(self.decoder.getstate()[0])
         try:
-            decoded = self.decoder.decode(chunk)
+            self.decoder.decode(chunk)
         except UnicodeDecodeError as bad:
             self.bad_byte = start - held + bad.start
             self.bad_line = self.lines + chunk[: max(bad.start - held, 0)].count(b"\n") + 1
             return
-        self.control = self.control or any("\x80" <= character <= "\x9f" for character in set(decoded))
+        parted = self.last == _BEFORE_C1 and chunk[:1] in _C1_ENDS
+        self.control = self.control or parted or (_BEFORE_C1 in chunk and _C1.search(chunk) is not None)
 
     def result(self, path: Path, sha256: str, size: int, shown_as: str) -> Opened | Problem:
         if self.size == 0:
