@@ -45,6 +45,7 @@ class Header:
     careful: str = ""  # the relation to read when DuckDB refuses the other one, which takes every line for JSON
     whole: bool = True  # every line of JSON lines is one object
     inner: Mapping[tuple[str, ...], str] = field(default_factory=dict)  # texts inside Parquet's structs, by their names
+    short: bool = False  # no number of JSON is taken for one that a float does not keep, since none of the first lines has one
 
     def ref(self, name: str) -> str:
         """The SQL text of a column; NULL when the export lacks it. `a.b` is the field b inside the record a."""
@@ -202,11 +203,11 @@ def _jsonl_header(opened: Opened, shown_as: str, connection: duckdb.DuckDBPyConn
     odd = odd_line("line") if opened.unproven else "false"
     one = "unnest(CASE WHEN len(keys) > 0 THEN keys ELSE [NULL] END)"  # also of a line that is no JSON
     try:
-        long = "false"
-        if opened.long:  # where some of the first lines have such a number, none need be looked for
-            first = f"SELECT line FROM {lines} LIMIT {_SAMPLE}"
-            known = connection.execute(f"SELECT 1 FROM ({first}) WHERE {may_be_long('line')} LIMIT 1").fetchone()
-            long = "true" if known else may_be_long("line")
+        long, short = "false", False
+        if opened.long is not False:  # where some of the first lines have such a number, none need be looked for
+            known = holds_long(lines, connection, first=_SAMPLE)
+            short = opened.long is None and not known
+            long = "true" if known else "false" if short else may_be_long("line")
         # not json_valid() beside it, which reads every line once more
         looked = f"SELECT TRY(json_keys(line)) AS keys, {long} AS long, {odd} AS odd FROM {lines} WHERE line <> ''"
         grouped = (
@@ -234,7 +235,13 @@ def _jsonl_header(opened: Opened, shown_as: str, connection: duckdb.DuckDBPyConn
     paths = ", ".join(literal(json_path(name)) for name in names)
     relation = f"(SELECT json_extract_string(json, [{paths}]) AS j, json IS NULL AS broken, line FROM {objects})"
     refs = {name: f"j[{index}]" for index, name in enumerate(names, 1)}
-    return Header("jsonl", names, relation, refs, {}, path, folded=folded(names), whole=valid and whole)
+    return Header("jsonl", names, relation, refs, {}, path, folded=folded(names), whole=valid and whole, short=short)
+
+
+def holds_long(lines: str, connection: duckdb.DuckDBPyConnection, *, first: int | None = None) -> bool:
+    """Whether one of the lines, or of the first ones, may hold a number that a float does not keep."""
+    looked = f"SELECT line FROM {lines} LIMIT {first}" if first else f"SELECT line FROM {lines}"
+    return connection.execute(f"SELECT 1 FROM ({looked}) WHERE {may_be_long('line')} LIMIT 1").fetchone() is not None
 
 
 def json_path(*names: str) -> str:

@@ -78,7 +78,7 @@ class Opened:
     encoding: str = "utf-8"
     unfolded: bool = False  # `path` holds the records of a JSON document, one a line: its lines are not the file's
     more: bool = False  # the last page says that another follows
-    long: bool = True  # JSON may hold a number that a float does not keep
+    long: bool | None = True  # JSON may hold a number that a float does not keep; None: nobody has looked through it yet
     unproven: bool = False  # the lines of `path` were cut out of a document by the look of it, which lies at `source`
     source: Path = Path()
     raw: bool = False  # the lines are records as they were written, which the format makes flat while they are read

@@ -28,7 +28,7 @@ from finledger.read.columns import Context, Layout, literal, select_sql
 from finledger.read.copies import Copies, find_copies, insert_rows, number_identical_rows, scan
 from finledger.read.csv_repair import Walked, repair
 from finledger.read.cut_off import cut_off
-from finledger.read.header import Header, container_of, with_csv
+from finledger.read.header import Header, container_of, holds_long, json_line_relation, with_csv
 from finledger.read.need_feature import FeatureNeed, refuse_featureless
 from finledger.read.opened import Opened, Progress, content_hash, open_export, text_lines
 from finledger.read.spans import find_aggregates
@@ -55,10 +55,14 @@ class _Ahead:
     read: int
     error: duckdb.Error | None
 
-    def chosen_for(self, opened: Opened) -> Chosen | None:
+    def chosen_for(self, opened: Opened, connection: duckdb.DuckDBPyConnection) -> Chosen | None:
         """What was chosen, where looking shows nothing that would change it: to see which names JSON lines have costs a pass."""
-        same = opened.path == self.chosen[3].path and opened.tidy and self.chosen[1].container == "jsonl"
-        return (*self.chosen[:3], opened) if same else None
+        header = self.chosen[1]
+        if opened.path != self.chosen[3].path or not opened.tidy or header.container != "jsonl":
+            return None
+        if header.short and opened.long and holds_long(json_line_relation(opened.path), connection):
+            return None
+        return (*self.chosen[:3], opened)
 
 
 @dataclass(slots=True)
@@ -126,7 +130,7 @@ def stage(
             opened = looking.result()
         if isinstance(opened, Problem):
             return _failed(path, shown_as, (opened,))
-        chosen = (ahead and ahead.chosen_for(opened)) or choose(
+        chosen = (ahead and ahead.chosen_for(opened, connection)) or choose(
             path, shown_as, opened, connection, workspace, format, map_file, cut
         )
         if isinstance(chosen, Blank):
@@ -176,7 +180,7 @@ def _read_ahead(
     if container != "csv" and not (container == "jsonl" and are_records(path, format)):
         return None
     context = replace(context, control=container == "jsonl", written=container == "csv")
-    opened = Opened(path, "", 0, True, control=context.control)
+    opened = Opened(path, "", 0, True, control=context.control, long=None)
     try:
         chosen = choose(path, shown_as, opened, connection, workspace, format, None)
     except (UnicodeDecodeError, duckdb.Error):
