@@ -26,10 +26,9 @@ def main() -> None:
     if words == ["--version"]:
         from importlib.metadata import version
 
-        print(f"finledger {version('finledger')}")
+        sys.exit(_said(f"finledger {version('finledger')}", 0))
     elif not completing and (not words or words[0] in ("--help", "-h")):
-        print(overview())
-        sys.exit(0 if words else 2)
+        sys.exit(_said(overview(), 0 if words else 2))
     else:
         from finledger.cli._run import run
 
@@ -37,6 +36,20 @@ def main() -> None:
         atexit.register(_leave, ended)  # before all others, so that it runs after them
         ended.append(run(words))
         sys.exit(ended[0])
+
+
+def _said(text: str, code: int) -> int:
+    try:
+        print(text, flush=True)
+    except BrokenPipeError:
+        return nobody_reads()
+    return code
+
+
+def nobody_reads() -> int:
+    """Who read standard output has gone (`finledger --help | head -1`): the exit code for that, and nothing more is said."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # or Python complains again when it flushes at exit
+    return 141
 
 
 def _leave(ended: list[int]) -> None:

@@ -20,7 +20,7 @@ from typing import Any, cast
 import typer
 from typer.core import TyperGroup
 
-from finledger.cli import command_names, overview
+from finledger.cli import command_names, nobody_reads, overview
 from finledger.core.problem import Busy, Misused, Refused, Unavailable
 
 _REMEDY = "see that the path can be read and written, then run the command again"
@@ -109,8 +109,7 @@ def run(words: Sequence[str]) -> int:
     except (KeyboardInterrupt, typer.Abort):
         return _say("interrupted", 130)
     except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # or Python complains again when it flushes at exit
-        return 141
+        return nobody_reads()
     except OSError as failed:
         return _say(_failure(failed), 4)
     except Exception as failed:

@@ -326,6 +326,17 @@ def test_progress__only_after_a_second_and_not_when_quiet(pause: str, quiet: boo
     assert ("loading" in _on_a_terminal(PROGRESS.format(pause=pause, quiet=quiet), 80)) is shows
 
 
+@pytest.mark.parametrize("words", [["--help"], [], ["--version"], ["formats"], ["allocate", "--help"]])
+def test_output__that_nobody_reads_ends_the_program_quietly(words: list[str], tmp_path: Path) -> None:
+    read, written = os.pipe()
+    os.close(read)
+    call = [sys.executable, "-c", "from finledger.cli import main; main()", *words]
+    with os.fdopen(written, "wb") as pipe:
+        environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+        done = subprocess.run(call, cwd=tmp_path, env=environment, stdout=pipe, stderr=subprocess.PIPE, text=True)
+    assert (done.returncode, done.stderr) == (141, "")
+
+
 def test_progress__is_silent_in_a_pipe() -> None:
     code = PROGRESS.format(pause="0.12", quiet=False)
     done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True)
