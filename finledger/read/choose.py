@@ -11,12 +11,12 @@ import duckdb
 from finledger.core.problem import Problem, SourceRef
 from finledger.read import usage as registry
 from finledger.read.columns import Layout
-from finledger.read.cut_ahead import LEAST, CutAhead, begin
 from finledger.read.cut_off import cut_off
 from finledger.read.documents import bad_json, cut_lines, is_document, more_follows, unfold, wrong_with
 from finledger.read.flat_lines import flat_header, in_sql, long_line
 from finledger.read.header import Header, container_of, read_header
 from finledger.read.opened import Opened, text_lines
+from finledger.read.unfold_ahead import LEAST, UnfoldAhead, begin
 from finledger.read.usage import ExportFormat
 from finledger.read.usage._samples import is_answer
 
@@ -33,7 +33,7 @@ class Blank(NamedTuple):
 
 def choose(
     path: Path, shown_as: str, opened: Opened, connection: duckdb.DuckDBPyConnection, workspace: Path,
-    format: str | None, map_file: Path | None, ahead: CutAhead | None = None,
+    format: str | None, map_file: Path | None, ahead: UnfoldAhead | None = None,
 ) -> Chosen | Blank | tuple[Problem, ...]:  # fmt: skip
     """The format and how the export's columns become ours, or what is wrong. JSON that is not lines is made lines first.
 
@@ -114,7 +114,7 @@ def _looks_like_json(path: Path) -> bool:
 
 
 def _as_lines(
-    opened: Opened, shown_as: str, workspace: Path, format: str | None, map_file: Path | None, ahead: CutAhead | None = None,
+    opened: Opened, shown_as: str, workspace: Path, format: str | None, map_file: Path | None, ahead: UnfoldAhead | None = None,
     *, careful: bool = False,
 ) -> tuple[Opened, str] | Blank | Problem:  # fmt: skip
     """A JSON text with one record a line: as it is, or unfolded into the workspace; and the format, where that was needed.
@@ -145,9 +145,12 @@ def _as_lines(
     if places.in_sql and not document and not path and in_sql(opened):
         return replace(opened, unfolded=True, raw=True), name
     written = replace(places, shape=None) if places.in_sql and document else places  # flat while they are read
-    cut = None if ahead is None else ahead.moved(target)
-    unproven = not careful and (cut_lines(opened.path, document, path, written, target) if cut is None else cut)
-    wrong = None if unproven else unfold(opened.path, document, path, written, target, shown_as)
+    done = None if ahead is None else ahead.moved(target)
+    flat = ahead is not None and ahead.flat and done is True
+    unproven = (
+        not careful and not flat and (cut_lines(opened.path, document, path, written, target) if done is None else done)
+    )
+    wrong = None if unproven or flat else unfold(opened.path, document, path, written, target, shown_as)
     raw = written is not places and wrong is None and not long_line(target)
     if written is not places and not raw:
         unproven, wrong = False, unfold(opened.path, document, path, places, target, shown_as)
@@ -174,8 +177,8 @@ def _head(path: Path) -> bytes:
         return stream.read(_HEAD)
 
 
-def cutting(path: Path, format: str | None, workspace: Path) -> CutAhead | None:
-    """Begin to cut the records out of a JSON text that nobody has looked through; None where that cannot be or would not help."""
+def unfolding(path: Path, format: str | None, workspace: Path) -> UnfoldAhead | None:
+    """Begin to make lines of a JSON text that nobody has looked through; None where that cannot be or would not help."""
     if container_of(path.name) != "jsonl" or path.suffix.lower() in (".gz", ".zst") or path.stat().st_size < LEAST:
         return None
     if is_answer(_head(path)):  # of samples, whose text is no list of records
@@ -184,9 +187,9 @@ def cutting(path: Path, format: str | None, workspace: Path) -> CutAhead | None:
     if found is None or not found[0]:
         return None
     places = registry.formats()[found[0]].places
-    if places.shape is not None and not (places.in_sql and found[2]):
-        return None
-    return begin(path, found, places.carry, workspace)
+    if places.shape is not None and bool(places.in_sql) != found[2]:
+        return None  # in one piece, or by DuckDB
+    return begin(path, found, places, workspace)
 
 
 def _no_usage(fitting: tuple[str, ...], shown_as: str) -> Blank | Problem:

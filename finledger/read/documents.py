@@ -126,6 +126,24 @@ def unfold(path: Path, document: bool, record_path: str, places: Places, target:
     return None
 
 
+def unfold_part(path: Path, start: int, end: int, record_path: str, places: Places, target: Path) -> None:
+    """Write the flat records of the lines that begin in a part of the file, one a line."""
+    with path.open("rb") as stream, target.open("w", encoding="utf-8", newline="\n") as out:
+        found = _of_lines(_begun_in(stream, start, end), _steps(record_path), places.carry)
+        out.writelines(flat_line(record) + "\n" for record in _shaped(found, places))
+
+
+def _begun_in(stream: BinaryIO, start: int, end: int) -> Iterator[bytes]:
+    at = max(start - 1, 0)
+    stream.seek(at)
+    if start:
+        at += len(stream.readline())  # it began before; nothing but its end, where one begins at `start`
+    while at < end:
+        line = stream.readline()
+        yield line
+        at += len(line)
+
+
 def cut_lines(path: Path, document: bool, record_path: str, places: Places, target: Path) -> bool:
     """Whether the records of a text could be cut out by its look, one a line; it is proven later that they are some."""
     if places.shape is not None:
@@ -177,7 +195,11 @@ def more_follows(path: Path) -> bool:
 
 def records(stream: BinaryIO, document: bool, record_path: str, places: Places) -> Iterator[dict[str, Any] | str]:
     """Every record in order; a text where there is none. Raises NoJson."""
-    for found in _found(stream, document, record_path, places):
+    yield from _shaped(_found(stream, document, record_path, places), places)
+
+
+def _shaped(records: Iterable[Found | str], places: Places) -> Iterator[dict[str, Any] | str]:
+    for found in records:
         if isinstance(found, str):
             yield found[:1000]
         elif not found.record:
@@ -204,8 +226,8 @@ def _steps(path: str) -> tuple[Step, ...]:
     return tuple(steps)
 
 
-def _of_lines(stream: BinaryIO, steps: tuple[Step, ...], carry: tuple[str, ...]) -> Iterator[Found | str]:
-    for each in stream:
+def _of_lines(lines: Iterable[bytes], steps: tuple[Step, ...], carry: tuple[str, ...]) -> Iterator[Found | str]:
+    for each in lines:
         line = each.strip(b"\xef\xbb\xbf \t\r\n").decode("utf-8", "replace")
         if not line:
             continue

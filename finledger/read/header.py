@@ -45,7 +45,9 @@ class Header:
     careful: str = ""  # the relation to read when DuckDB refuses the other one, which takes every line for JSON
     whole: bool = True  # every line of JSON lines is one object
     inner: Mapping[tuple[str, ...], str] = field(default_factory=dict)  # texts inside Parquet's structs, by their names
-    short: bool = False  # no number of JSON is taken for one that a float does not keep, since none of the first lines has one
+    short: bool = (
+        False  # no number of JSON is taken for one that a float does not keep, since none of the first lines has one
+    )
 
     def ref(self, name: str) -> str:
         """The SQL text of a column; NULL when the export lacks it. `a.b` is the field b inside the record a."""

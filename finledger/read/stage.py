@@ -23,7 +23,7 @@ from finledger.core.model import StagedFile
 from finledger.core.period import Month
 from finledger.core.problem import Problem, SourceRef
 from finledger.core.records import csv_record_lines, jsonl_record_lines
-from finledger.read.choose import Blank, Chosen, are_records, choose, cutting
+from finledger.read.choose import Blank, Chosen, are_records, choose, unfolding
 from finledger.read.columns import Context, Layout, literal, select_sql
 from finledger.read.copies import Copies, find_copies, insert_rows, number_identical_rows, scan
 from finledger.read.csv_repair import Walked, repair
@@ -118,20 +118,20 @@ def stage(
     `need`: what `require_feature` asks of every row (A6).
     """
     workspace.mkdir(parents=True, exist_ok=True)
-    connection, cut = connect(workspace, timezone), None
+    connection, unfolded = connect(workspace, timezone), None
     try:
         with ThreadPoolExecutor(1) as pool:
             looking = pool.submit(open_export, path, shown_as, workspace, progress, sha256, encoding)
             context = Context(timezone, False, month, written=True)
             ahead = None
             if encoding is None:
-                cut = cutting(path, format, workspace) if map_file is None else None
+                unfolded = unfolding(path, format, workspace) if map_file is None else None
                 ahead = _read_ahead(path, shown_as, connection, workspace, format, map_file, context, progress)
             opened = looking.result()
         if isinstance(opened, Problem):
             return _failed(path, shown_as, (opened,))
         chosen = (ahead and ahead.chosen_for(opened, connection)) or choose(
-            path, shown_as, opened, connection, workspace, format, map_file, cut
+            path, shown_as, opened, connection, workspace, format, map_file, unfolded
         )
         if isinstance(chosen, Blank):
             nothing = _failed(path, shown_as, (chosen.notice,), opened)
@@ -147,8 +147,8 @@ def stage(
         job.need, job.source = need, source or ("usage" if name == "column_map" else name)
         return replace(_staged(job), format=name, source=job.source, path=str(path), timezone=timezone)
     finally:
-        if cut is not None:
-            cut.stop()
+        if unfolded is not None:
+            unfolded.stop()
         connection.close()
 
 

@@ -1,4 +1,4 @@
-"""A large JSON text is cut into records by a process of its own while it is hashed: what is read is the same in any case."""
+"""A large JSON text is made records by processes of their own while it is hashed: what is read is the same in any case."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import Any
 import duckdb
 import pytest
 
-from finledger.read import choose, cut_ahead
+from finledger.read import choose, unfold_ahead
 from finledger.read.stage import stage
 
 HOURS = [
@@ -58,15 +58,15 @@ def read(text: str, name: str, folder: Path, encoding: str = "utf-8") -> list[tu
 def taken(monkeypatch: pytest.MonkeyPatch) -> list[bool | None]:
     """What came of each process that was asked; small texts are cut ahead, too."""
     said: list[bool | None] = []
-    moved = cut_ahead.CutAhead.moved
+    moved = unfold_ahead.UnfoldAhead.moved
 
-    def listening(self: cut_ahead.CutAhead, target: Path) -> bool | None:
+    def listening(self: unfold_ahead.UnfoldAhead, target: Path) -> bool | None:
         said.append(moved(self, target))
         return said[-1]
 
     monkeypatch.setattr(choose, "LEAST", 0)
-    monkeypatch.setattr(cut_ahead, "cores", lambda: 2)
-    monkeypatch.setattr(cut_ahead.CutAhead, "moved", listening)
+    monkeypatch.setattr(unfold_ahead, "cores", lambda: 2)
+    monkeypatch.setattr(unfold_ahead.UnfoldAhead, "moved", listening)
     return said
 
 
@@ -81,6 +81,56 @@ def test_text_that_cannot_be_cut__is_read_the_careful_way(taken: list[bool | Non
     odd = PAGE.replace('"end_time"', '"more": {}, "end_time"', 1)
     read(odd, "page.json", tmp_path)
     assert taken == [False]
+
+
+SPANS = "".join(
+    json.dumps(
+        {
+            "resourceSpans": [
+                {
+                    "resource": {"attributes": [{"key": "service.name", "value": {"stringValue": f"service-{batch}"}}]},
+                    "scopeSpans": [
+                        {
+                            "spans": [
+                                {
+                                    "traceId": f"{batch + 1:032x}",
+                                    "spanId": f"{number + 1:016x}",
+                                    "startTimeUnixNano": "1782898200000000000",
+                                    "attributes": [
+                                        {"key": "gen_ai.operation.name", "value": {"stringValue": "chat"}},
+                                        {
+                                            "key": "gen_ai.usage.input_tokens",
+                                            "value": {"intValue": str(100 * batch + number)},
+                                        },
+                                        {"key": "gen_ai.usage.output_tokens", "value": {"intValue": "7"}},
+                                    ],
+                                }
+                                for number in range(batch % 4)
+                            ]
+                        }
+                    ],
+                }
+            ]
+        }
+    )
+    + "\n"
+    for batch in range(40)
+)
+
+
+@pytest.mark.parametrize("cores", [2, 3, 8])
+def test_spans__are_those_of_every_part_of_the_file_in_order(
+    cores: int, taken: list[bool | None], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(unfold_ahead, "cores", lambda: cores)
+    monkeypatch.setattr(unfold_ahead, "_PART", 1)
+    export = tmp_path / "spans.jsonl"
+    export.write_text(SPANS + '{"broken": \n')
+    found = stage(export, shown_as="spans.jsonl", workspace=tmp_path / "work")
+    assert (found.problems, found.format, found.read, found.rejected, taken) == ((), "otel_spans", 61, 1, [True])
+    rows = duckdb.sql(f"SELECT service, input_tokens FROM read_parquet('{found.rows}') WHERE faults IS NULL").fetchall()
+    assert rows == [(f"service-{batch}", 100 * batch + number) for batch in range(40) for number in range(batch % 4)]
+    assert sorted(path.name for path in (tmp_path / "work").glob("ahead-*")) == []
 
 
 @pytest.mark.parametrize("program", ["raise SystemExit(1)", "import os, signal; os.kill(os.getpid(), signal.SIGKILL)"])
@@ -99,6 +149,6 @@ def test_text_of_another_encoding__is_cut_once_it_is_utf_8(taken: list[bool | No
 
 
 def test_one_core__has_no_process_beside(taken: list[bool | None], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(cut_ahead, "cores", lambda: 1)
+    monkeypatch.setattr(unfold_ahead, "cores", lambda: 1)
     read(PAGE, "page.json", tmp_path)
     assert taken == []
