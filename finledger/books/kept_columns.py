@@ -12,11 +12,11 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 from collections.abc import Callable, Collection, Mapping
-from contextlib import suppress
 from importlib.metadata import version
 from pathlib import Path
+
+from finledger.books.kept import keep
 
 SUFFIX = ".parts"
 Filled = Mapping[str, frozenset[str]]
@@ -57,18 +57,7 @@ class KeptColumns:
 
     def _write(self, known: Mapping[str, tuple[int, frozenset[str]]]) -> None:
         content = json.dumps({part: [size, sorted(columns)] for part, (size, columns) in sorted(known.items())}).encode()
-        path = self._folder / self._of(content)
-        made = path.with_name(f"{path.name}.{os.getpid()}.new")
-        try:
-            self._folder.mkdir(parents=True, exist_ok=True)
-            made.write_bytes(content)
-            made.replace(path)
-            for old in (*self._folder.glob(f"*{SUFFIX}"), *self._folder.glob(f"*{SUFFIX}.*.new")):
-                if old != path:
-                    old.unlink(missing_ok=True)
-        except OSError:  # another process may tidy up meanwhile
-            with suppress(OSError):
-                made.unlink(missing_ok=True)
+        keep(self._folder / self._of(content), content, most=1)
 
     def _of(self, content: bytes) -> str:
         return f"{self._name}-{hashlib.sha256(content).hexdigest()}{SUFFIX}"

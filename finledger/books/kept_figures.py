@@ -11,9 +11,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 from collections.abc import Callable, Mapping
-from contextlib import suppress
 from decimal import Decimal
 from fractions import Fraction
 from functools import lru_cache
@@ -21,6 +19,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+from finledger.books.kept import keep
 from finledger.core.money import Money
 from finledger.core.period import Month
 from finledger.core.report import Cell, Missing
@@ -64,18 +63,7 @@ def _read(folder: Path, question: str) -> Mapping[str, Rows] | None:
 def _write(folder: Path, question: str, known: Mapping[str, Rows]) -> None:
     said = {name: [[_said(cell) for cell in row] for row in rows] for name, rows in known.items()}
     content = json.dumps(said, separators=(",", ":")).encode()
-    path = folder / f"{question}-{hashlib.sha256(content).hexdigest()}{SUFFIX}"
-    made = path.with_name(f"{path.name}.{os.getpid()}.new")
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        made.write_bytes(content)
-        made.replace(path)
-        entries = sorted(folder.glob(f"*{SUFFIX}"), key=lambda each: each.stat().st_mtime_ns)
-        for old in (*entries[:-MOST], *folder.glob("*.new")):  # what a killed command left goes, too
-            old.unlink(missing_ok=True)
-    except OSError:  # another process may tidy up meanwhile
-        with suppress(OSError):
-            made.unlink(missing_ok=True)
+    keep(folder / f"{question}-{hashlib.sha256(content).hexdigest()}{SUFFIX}", content, most=MOST)
 
 
 def _said(cell: Cell) -> Any:

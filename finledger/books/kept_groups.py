@@ -25,6 +25,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+from finledger.books.kept import keep
 from finledger.books.kept_columns import KeptColumns
 from finledger.core.model import UsageGroup, UsageQuery
 from finledger.core.period import Month
@@ -95,33 +96,13 @@ class KeptGroups:
         head = {"form": FORM, "asked": identity, "rows": rows, "groups": len(groups), **held}
         content = json.dumps(head).encode() + b"\n" + zlib.compress(json.dumps(_columns(groups, asked)).encode(), 1)
         name = f"{identity}-{hashlib.sha256(content).hexdigest()}{SUFFIX}"
-        made = self._folder / f"{name}.{os.getpid()}.new"
-        try:
-            self._folder.mkdir(parents=True, exist_ok=True)
-            made.write_bytes(content)
-            made.replace(self._folder / name)
-            self._prune()
-        except OSError:
-            with suppress(OSError):
-                made.unlink(missing_ok=True)
+        keep(self._folder / name, content, most=MOST)
 
     def _of(self, identity: str) -> list[Path]:
         try:
             return sorted(self._folder.glob(f"{identity}-*{SUFFIX}"))
         except OSError:
             return []
-
-    def _prune(self) -> None:
-        """The entries that were used last stay; what a killed command left goes. Another process may do the same meanwhile."""
-        entries = []
-        for path in self._folder.iterdir():
-            with suppress(FileNotFoundError):
-                entries.append((path.suffix == SUFFIX, path.stat().st_mtime_ns, path))
-        for _, _, path in sorted(entries)[:-MOST]:
-            path.unlink(missing_ok=True)
-        for is_entry, _, path in entries:
-            if not is_entry and path.suffix == ".new":
-                path.unlink(missing_ok=True)
 
 
 def _identity(asked: UsageQuery, inside_traces: bool) -> str:
