@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterable, Iterator
+from functools import lru_cache
 
 # By these names a JSON object holds records, instead of being one: of such a file no line is a record.
 HOLDERS = frozenset({"data", "resourceSpans", "batches", "result", "results", "usage_data", "logs", "items"})
@@ -87,31 +88,20 @@ def _quote_count(line: str) -> int:
 
 def _ends_quoted(line: str, delimiter: str, quoted: bool) -> bool:
     """Whether the line ends inside quotes. A quote opens only at the start of a field; doubled quotes are text."""
-    at_start = True
-    index = 0
-    while index < len(line):
-        character = line[index]
-        if quoted:
-            end = line.find('"', index)
-            if end < 0:
-                return True
-            index = end + 1
-            if line[index : index + 1] == '"':
-                index += 1
-                continue
-            quoted = False
-            at_start = False
-            continue
-        if character == '"' and at_start:
-            quoted = True
-        elif character == delimiter:
-            at_start = True
-        elif character != " ":
-            at_start = False
-            following = line.find(delimiter, index)
-            if following < 0:
-                return False
-            index = following
-            continue
-        index += 1
-    return quoted
+    at = 0
+    if quoted:
+        closed = _CLOSED.match(line)
+        if closed is None:
+            return True
+        at = closed.end()
+    return any(not field[1] for field in _quoted_fields(delimiter).finditer(line, at))
+
+
+_QUOTED = r'(?:[^"]++|"")*+'
+_CLOSED = re.compile(rf'{_QUOTED}"')
+
+
+@lru_cache
+def _quoted_fields(delimiter: str) -> re.Pattern[str]:
+    """Each quoted field of a line; the last one may lack the quote that closes it."""
+    return re.compile(rf'(?:^|{re.escape(delimiter)}) *"{_QUOTED}("?)')

@@ -7,7 +7,7 @@ refused with the reason kept here, so that ordinals stay the file's own and noth
 from __future__ import annotations
 
 import csv
-from collections.abc import Collection, Iterator
+from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -20,37 +20,48 @@ from finledger.read.opened import text_lines
 class Walked:
     """`broken`: record → (line, reason, excerpt). `records` are counted from 1; `problems` are the whole file's.
 
-    `last_width`: the fields of the last record, commas too many at its end left out.
+    `last_width`: the fields of the last record, commas too many at its end left out. `lined`: the columns of which a value holds
+    lines, from 0.
     """
 
     records: int = 0
     broken: dict[int, tuple[int, str, str]] = field(default_factory=dict)
     problems: list[Problem] = field(default_factory=list)
     last_width: int = 0
+    lined: set[int] = field(default_factory=set)
 
 
 def repair(path: Path, shown_as: str, width: int, delimiter: str, watched: Collection[int], copy: Path) -> Walked:
     """Walk the file and write its tidy copy. `watched` are the columns whose values have no business holding lines."""
+    with copy.open("w", encoding="utf-8", newline="") as stream:
+        write = csv.writer(stream, lineterminator="\n").writerow
+        blank = '""' + "," * (width - 1) + "\n"
+        return walk(
+            path, shown_as, width, delimiter, watched, lambda fields: write(fields) if any(fields) else stream.write(blank)
+        )
+
+
+def walk(
+    path: Path, shown_as: str, width: int, delimiter: str, watched: Collection[int],
+    tidied: Callable[[list[str]], object] | None = None,
+) -> Walked:  # fmt: skip
+    """Walk the file. `tidied` is given every record, the header first."""
     walked = Walked()
     swallowing: set[int] = set()
-    with copy.open("w", encoding="utf-8", newline="") as stream:
-        writer = csv.writer(stream, lineterminator="\n")
-        empty = [""] * width
-        for fields, line, reason in _records(path, width, delimiter):
-            if walked.records == 0 and line < 0:
-                writer.writerow(fields)
-                continue
+    empty = [""] * width
+    for fields, line, last, reason in _records(path, width, delimiter):
+        if line > 0:
             walked.records += 1
             walked.last_width = len(fields)
+            if line != last:
+                walked.lined.update(index for index, value in enumerate(fields) if "\n" in value or "\r" in value)
             if reason:
                 walked.broken[walked.records] = (line, reason, delimiter.join(fields)[:160])
                 fields = empty
             elif _swallows(fields, watched, width, delimiter):
                 swallowing.add(line)
-            if not any(fields):
-                stream.write('""' + "," * (width - 1) + "\n")
-            else:
-                writer.writerow(fields)
+        if tidied is not None:
+            tidied(fields)
     if swallowing:
         lines = enumerate(text_lines(path), 1)
         walked.problems = [_unclosed(shown_as, number, text) for number, text in lines if number in swallowing]
@@ -60,8 +71,8 @@ def repair(path: Path, shown_as: str, width: int, delimiter: str, watched: Colle
     return walked
 
 
-def _records(path: Path, width: int, delimiter: str) -> Iterator[tuple[list[str], int, str]]:
-    """Each record's fields, its first line, and what is wrong with its shape; the header first, with line -1."""
+def _records(path: Path, width: int, delimiter: str) -> Iterator[tuple[list[str], int, int, str]]:
+    """Each record's fields, its first and last line, and what is wrong with its shape; the header first, with line -1."""
     reader = csv.reader(text_lines(path), delimiter=delimiter, strict=True, skipinitialspace=False)
     first = True
     while True:
@@ -71,7 +82,7 @@ def _records(path: Path, width: int, delimiter: str) -> Iterator[tuple[list[str]
         except StopIteration:
             return
         except csv.Error as error:
-            yield [], line, f"is not CSV: {error}"
+            yield [], line, line, f"is not CSV: {error}"
             continue
         if not fields:
             continue
@@ -79,11 +90,11 @@ def _records(path: Path, width: int, delimiter: str) -> Iterator[tuple[list[str]
             fields = fields[:width]  # commas too many at the end hold nothing: the strict reader passes over them too
         if first:
             first = False
-            yield fields, -1, ""
+            yield fields, -1, -1, ""
         elif len(fields) != width:
-            yield fields, line, f"has {len(fields)} fields where the header has {width}"
+            yield fields, line, reader.line_num, f"has {len(fields)} fields where the header has {width}"
         else:
-            yield fields, line, ""
+            yield fields, line, reader.line_num, ""
 
 
 def _swallows(fields: list[str], watched: Collection[int], width: int, delimiter: str) -> bool:

@@ -10,6 +10,7 @@ workspace is written. docs/decisions/0003-loading.md has the measurements.
 
 from __future__ import annotations
 
+import re
 import threading
 from collections.abc import Collection, Iterable
 from concurrent.futures import ThreadPoolExecutor
@@ -26,7 +27,7 @@ from finledger.core.records import csv_record_lines, jsonl_record_lines
 from finledger.read.choose import Blank, Chosen, are_records, choose, unfolding
 from finledger.read.columns import Context, Layout, literal, select_sql
 from finledger.read.copies import Copies, find_copies, insert_rows, number_identical_rows, scan
-from finledger.read.csv_repair import Walked, repair
+from finledger.read.csv_repair import Walked, repair, walk
 from finledger.read.cut_off import cut_off
 from finledger.read.header import Header, container_of, holds_long, json_line_relation, with_csv
 from finledger.read.need_feature import FeatureNeed, refuse_featureless
@@ -282,6 +283,14 @@ def _watched(job: _Job) -> list[int]:
     return [index for index in range(len(job.header.names)) if f"c{index}" in texts]
 
 
+def _is_read(layout: Layout, columns: Collection[int]) -> bool:
+    """Whether any value of ours is made of one of these columns of a CSV."""
+    texts = [found.text for found in (*layout.fields, *((layout.total,) if layout.total else ()))]
+    bound = [text for level in layout.bound for _, text in level]
+    read = {word for text in (*texts, *bound) for word in re.findall(r"\bc[0-9]+\b", text)}
+    return not read.isdisjoint(f"c{index}" for index in columns)
+
+
 def _run_copy(job: _Job) -> int:
     select = select_sql(job.layout, job.header.relation, job.context, broken=job.header.container == "jsonl")
     if job.ahead is not None and job.ahead.select == select:
@@ -297,16 +306,17 @@ def _check_shape(job: _Job) -> None:
     """More lines than records: quotes hold line ends, or lines are blank. Walk the file to see that nothing is swallowed."""
     if job.header.container != "csv" or job.walked is not None or job.opened.lines == job.read + 1:
         return
-    header = job.header
-    walked = repair(
-        header.path, job.shown_as, len(header.names), header.delimiter, _watched(job), job.workspace / "walked.csv"
-    )
+    header, copy = job.header, job.workspace / "walked.csv"
+    said = (header.path, job.shown_as, len(header.names), header.delimiter, _watched(job))
+    walked = walk(*said)
     job.problems.extend(walked.problems)
     if job.problems:
         return
     if walked.records != job.read:
-        job.walked = walked
-        job.header = with_csv(header, job.workspace / "walked.csv", parallel=False)
+        job.walked = repair(*said, copy)
+        job.header = with_csv(header, copy, parallel=False)
+    elif job.context.control or not _is_read(job.layout, walked.lined):
+        return
     if not job.context.control:
         job.context = replace(job.context, control=True)  # a line end in a value is a control character too
     job.read = _run_copy(job)

@@ -163,6 +163,29 @@ def test_order__a_record_is_the_row_of_its_line_in_a_file_of_many_buffers(tmp_pa
     assert counted == [(count,)]
 
 
+@pytest.mark.parametrize(
+    ("column", "refused"),
+    [
+        ("ResourceType", []),  # no column of ours is made of it
+        ("ServiceName", [(2, 3, "ServiceName", "a\nb", "holds a control character", "2026-07")]),
+        ("Tags", []),  # kept as JSON, which writes it as two characters
+    ],
+)
+def test_line_end_in_a_value__matters_where_the_column_is_read(
+    column: str, refused: list[tuple[Any, ...]], tmp_path: Path
+) -> None:
+    head = ["BilledCost", "EffectiveCost", "BillingCurrency", "ChargePeriodStart", "ChargeCategory", "ResourceType"]
+    head += ["ServiceName", "Tags"]
+    row = dict.fromkeys(head, "") | {"ChargePeriodStart": "2026-07-01T00:00:00Z", "ChargeCategory": "Usage"}
+    row |= {"BilledCost": "1.5", "EffectiveCost": "1.5", "BillingCurrency": "USD"}
+    rows = [row, row | {column: "a\nb", "BilledCost": "2.5"}, row | {"BilledCost": "3.5"}]
+    lines = ["".join([",".join(f'"{each[name]}"' for name in head), "\n"]) for each in rows]
+    file = staged(tmp_path, ",".join(head) + "\n" + "".join(lines))
+    assert rejects(file) == refused
+    kept = ["1.5", "3.5"] if refused else ["1.5", "2.5", "3.5"]
+    assert accepted(file, "billed_cost") == [Decimal(each) for each in kept]
+
+
 # ── one file ────────────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
