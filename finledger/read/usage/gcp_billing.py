@@ -51,28 +51,41 @@ _EFFECTIVE = (
     f"WHEN {decimal_sql('«1»')} IS NULL THEN NULL WHEN {_ALONE} THEN «1» ELSE {_SUM} END"
 )
 
-# `Gemini 2.5 Flash GA Text Input - Predictions`, `Gemini 3 Flash Text Input Caching`, and of the Gemini API
-# `Generate content cached input token count gemini 2.5 flash short input text`. Another ending may be no count of tokens:
+# `Gemini 2.5 Flash GA Text Input - Predictions`, `Gemini 2.5 Pro Input Text Caching (Long)`, `Gemini 3.8 Flash Global Text Output
+# Priority - Predictions`; of the Gemini API `Generate content output token count gemini 2.5 flash short input text`, which is output,
+# and `Generate_content text cached input token count for gemini 3 pro short`. Another ending may be no count of tokens:
 # `Text Input Caching Storage` is token hours.
-_VERTEX = "^(gemini [2-9][0-9.]*(?: [a-z0-9.]+)*?)(?: ga)?(?: global)?(?: thinking)? text "
-_ENDING = "(?: [(](?:long|thinking on)[)])?(?: - (?:(?:batch|flex|priority) )?predictions)?$"
-_API = "^(?:batch )?generate[_ ]content (?:batch )?"
-_OF_API = (
-    " token count (gemini [0-9][0-9.]*(?: [a-z0-9.]+)*?)(?: (?:short|long))?(?: (?:in|out)put)? text(?: (?:batch|flex))?"
-)
+_TIER = "(?:batch|flex|priority)"
+_MODEL = "(gemini [2-9][0-9.]*(?: [a-z0-9.-]*[a-z0-9])*?)"
+_VERTEX = f"^{_MODEL}(?: ga| global| regional)*(?: thinking)? "
+_ENDING = f"(?: {_TIER})?(?: [(](?:long|thinking on|thinking off)[)])*(?: {_TIER})?(?: - (?:{_TIER} )?predictions)?$"
+_LENGTH = "(?: short| long)?"
+_TEXT_AFTER = f"{_LENGTH}(?:(?: (?:in|out)put)?{_LENGTH} text(?: non-thinking| thinking)?| (?:in|out)put)(?: {_TIER})?"
+_TEXT_BEFORE = f"{_LENGTH}(?: non-thinking| thinking)?(?: {_TIER})?"
+
+
+def _of_api(bucket: str, ending: str = "") -> str:
+    """A SKU of the Gemini API that counts these tokens: text stands before or after the model; neither is a SKU of all kinds."""
+    counts = f"^(?:batch )?generate ?content (?:batch )?(?:%s) token count (?:for )?{_MODEL}%s{ending}$"
+    named = f"text {bucket}|{bucket.replace('input', 'text input')}"
+    return f"{counts % (bucket, _TEXT_AFTER)}|{counts % (named, _TEXT_BEFORE)}"
+
+
 _TOKENS = {
-    "input_tokens": f"{_VERTEX}input{_ENDING}|{_API}input{_OF_API}$",
-    "cached_input_tokens": f"{_VERTEX}input caching{_ENDING}|{_API}cached input{_OF_API}$|{_API}input{_OF_API} caching$",
-    "output_tokens": f"{_VERTEX}output{_ENDING}|{_API}output{_OF_API}$",
+    "input_tokens": f"{_VERTEX}(?:text input|input text){_ENDING}|{_of_api('input')}",
+    "cached_input_tokens": f"{_VERTEX}(?:text input|input text)(?: {_TIER})? caching{_ENDING}|{_of_api('cached input')}|"
+    + _of_api("input", " caching"),
+    "output_tokens": f"{_VERTEX}(?:text output|output text){_ENDING}|{_of_api('output')}",
 }
 _SKU, _TYPE = "sku.description", "cost_type"
 _GEMINI, _COUNT, _METERED, _FLAT = "@gemini", "@count", "@metered", "@flat"
 
 
 def _gemini() -> Column:
-    """The SKU in lower case where it may be one of Gemini, and the row is of use, not an adjustment of it; few rows are."""
+    """The SKU in lower case where it may be one of Gemini, and the row is of use, not an adjustment of it; few rows are. Google
+    writes some with a blank before them, two in them, or underscores between the words."""
     found = "contains(lower({0}), 'gemini') AND coalesce({1}, 'regular') = 'regular'"
-    return sql(f"CASE WHEN {found} THEN lower({{0}}) END", _SKU, _TYPE)
+    return sql(f"CASE WHEN {found} THEN trim(regexp_replace(lower({{0}}), '[\\s_]+', ' ', 'g')) END", _SKU, _TYPE)
 
 
 def _metered() -> Column:
@@ -97,8 +110,10 @@ def _tokens(bucket: str) -> Column:
 
 def _model() -> Column:
     """As the SKU writes it, in lower case with hyphens: gemini-2.5-flash."""
+    after = f" token count (?:for )?{_MODEL}(?: (?:short|long|(?:in|out)put|text|non-thinking|thinking|{_TIER}|caching))*$"
     found = [
-        f"nullif(regexp_extract(«0», '{each}', 1), '')" for each in (f"{_VERTEX}(?:in|out)put", f"{_OF_API}( caching)?$")
+        f"nullif(regexp_extract(«0», '{each}', 1), '')"
+        for each in (f"{_VERTEX}(?:text (?:in|out)put|(?:in|out)put text)", after)
     ]
     return _row(f"replace(coalesce({', '.join(found)}), ' ', '-')", _METERED)
 
@@ -201,7 +216,7 @@ READER = _Gcp(
             "adjustment_info.type|adjustment_info.mode",
             _TYPE,
         ),
-        "service_tier": sql("nullif(regexp_extract({0}, '[( ](batch|flex|priority|long)[) ]', 1), '')", _METERED),
+        "service_tier": sql("nullif(regexp_extract({0}, '[( ](batch|flex|priority|long)(?:[) ]|$)', 1), '')", _METERED),
     },
     m5="Gemini's SKUs of text are rows of their own: input without the cache, cached input, output with its thinking, as metered; "
     "any other SKU gives a cost and no tokens.",
