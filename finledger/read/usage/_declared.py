@@ -112,17 +112,20 @@ def cents(name: str) -> Column:
 
 
 def blocks(quantity: str, unit: str) -> Column:
-    """A count in blocks of a power of ten that the unit says (`1K tokens`, `10 M`, `100`): 0.123 of `1K` is 123."""
+    """A count in blocks of a power of ten that the unit says (`1K tokens`, `10 M`, `100`): 0.123 of `1K` is 123.
+
+    What a float is written as comes to a whole number but for its last digits: 0.30000000000000004 of `1K` is 300.
+    """
     power = (
         "length(regexp_extract({1}, '^1(0*)', 1)) + CASE upper(regexp_extract({1}, '^10* ?([KkMmBb])?', 1)) "
         "WHEN 'K' THEN 3 WHEN 'M' THEN 6 WHEN 'B' THEN 9 ELSE 0 END"
     )
     mantissa, exponent = "regexp_extract({0}, '^[^eE]+')", "CAST(regexp_extract({0}, '[eE]([+-]?[0-9]+)$', 1) AS INTEGER)"
     written = f"TRY({mantissa} || 'e' || ({exponent} + {power}))"  # 1.0E7 of 1K is 10,000,000,000
-    return Column(
-        (quantity, unit),
-        f"CASE WHEN contains(lower({{0}}), 'e') THEN coalesce({written}, {{0}}) ELSE {{0}} || 'e' || ({power}) END",
-    )
+    exact = f"CASE WHEN contains(lower({{0}}), 'e') THEN coalesce({written}, {{0}}) ELSE {{0}} || 'e' || ({power}) END"
+    near = "CASE WHEN abs(d - round(d, 0)) < 0.000001 THEN CAST(CAST(round(d, 0) AS BIGINT) AS VARCHAR) END"
+    whole = f"list_transform([TRY_CAST({exact} AS DECIMAL(38,12))], lambda d: TRY({near}))[1]"
+    return Column((quantity, unit), f"CASE WHEN length({{0}}) > 15 THEN coalesce({whole}, {exact}) ELSE {exact} END")
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,6 +12,7 @@ from collections.abc import Iterator
 import duckdb
 
 from finledger.read.columns import Field, literal, over
+from finledger.read.documents import Places
 from finledger.read.usage._bill import NO_COST, in_template, minus, needed, plus, tag_columns, utc
 from finledger.read.usage._declared import Column, Reader, blocks, fixed, sql
 from finledger.read.usage._texts import Texts
@@ -28,35 +29,81 @@ _RESERVATION = "reservation_reservation_arn|reservation_reservation_a_r_n"
 _PARENT = "split_line_item_parent_resource_id"
 _SPLIT = "split_line_item_net_split_cost|split_line_item_split_cost"
 _UNUSED = "split_line_item_net_unused_cost|split_line_item_unused_cost"
+_AMOUNT, _CODE = "line_item_usage_amount", "line_item_product_code"
 _START, _RESOURCE = "line_item_usage_start_date", "line_item_resource_id"
 _INSTANCE_HOURS = (
     "(^|-)(BoxUsage|SpotUsage|HostBoxUsage|HostUsage|DedicatedUsage|UnusedBox|UnusedDed|ReservedHostUsage|SchedUsage)"
 )
 
-# REGION-MODEL[-mantle]-BUCKET[-HOW]: a row is taken only where all of it is known. Another ending is another price, and may be
-# another count.
-_HOW = "((-(batch|flex|standard|cross-region-global))*)"
-_BEDROCK = "^(?:[A-Z]{2,4}[0-9]?-)?(.+?)(?:-mantle)?-"
-_INPUT, _OUTPUT = f"{_BEDROCK}input-tokens{_HOW}$", f"{_BEDROCK}output-tokens{_HOW}$"
-_READ, _WRITE = f"{_BEDROCK}cache-read-input-token-count{_HOW}$", f"{_BEDROCK}cache-write-input-token-count{_HOW}$"
-_ANY = f"{_BEDROCK}(?:input-tokens|output-tokens|cache-read-input-token-count|cache-write-input-token-count){_HOW}$"
-_IS_USE = "«0» IN ('Usage', 'DiscountedUsage', 'SavingsPlanCoveredUsage') AND «1» = 'AmazonBedrock'"
-_BEDROCK_NAMES = (_TYPE, "line_item_product_code", _USAGE_TYPE)
+# REGION-MODEL[-mantle]-BUCKET[-HOW], and of models sold through the Marketplace REGION-MP:REGION_BUCKET[_HOW]-Units, as
+# `USE1-MP:USE1_CacheReadInputTokenCount_Global-Units` and `USE1-MP:USE1_cache_write_tokens_1h_global_standard-Units`: a row is taken
+# only where all of it is known. Another ending may be another count.
+_HOW = (
+    "batch|flex|priority|standard|latency-optimized|custom-model|cross-region-global|cross-region-geo|global|geo|regional|"
+    "[[:digit:]]+[mh]|long-ctx|long-context|lctx|longctx|longcontext"
+)
+_REGION = "[A-Z]{2,4}[0-9]?"
+_KINDS_NATIVE = "input-tokens|output-tokens|cache-(?:read|write)-(?:input-)?token(?:s|-count)"
+_NATIVE = f"^(?:{_REGION}-)?(.+?)(?:-mantle)?-({_KINDS_NATIVE})((?:-(?:{_HOW}))*)$"
+_KINDS_SOLD = (
+    "(?:input|output|response|cache_?read(?:_?input)?|cache_?write(?:[0-9]+[mh])?(?:_?input)?)(?:_tokens|TokenCount)"
+)
+_SOLD = f"(?i)^(?:{_REGION}-)?(?:MP:)?{_REGION}_({_KINDS_SOLD})((?:_(?:{_HOW.replace('-', '_')}))*)-Units$"
+_IS_SOLD = "ends_with(«0», '-Units')"
+_METERED, _KIND, _BLOCK, _COUNT = "@metered", "@kind", "@block", "@count"
+_PRODUCT = "product_product_name|product->product_name|product->productName|product_servicename|product->servicename"
 
 
-def _tokens(pattern: str) -> Column:
-    quantity, unit = "line_item_usage_amount", "pricing_unit"
-    counted = blocks(quantity, unit).template.replace("{1}", "{4}")
-    is_use = _IS_USE.replace("«1»", "«2»").replace("«0»", "«1»")
-    taken = in_template(
-        f"{is_use} AND regexp_matches(«3», '{pattern}') AND regexp_full_match(lower(«4»), '10* ?[kmb]? ?tokens?')"
+def _metered() -> Column:
+    """The usage type where it counts tokens of Bedrock; few rows do."""
+    used = "«1» IN ('Usage', 'DiscountedUsage', 'SavingsPlanCoveredUsage')"
+    is_native = f"starts_with(«2», 'AmazonBedrock') AND regexp_matches(«0», '{_NATIVE}')"
+    found = f"{_IS_SOLD} AND regexp_matches(«0», '{_SOLD}') OR {is_native}"
+    return Column((_USAGE_TYPE, _TYPE, _CODE), in_template(f"CASE WHEN {used} AND ({found}) THEN «0» END"))
+
+
+def _kind() -> Column:
+    """What it counts, as the usage type has it, in lower case: `input-tokens`, `cachereadinputtokencount`."""
+    sold, native = f"regexp_extract(«0», '{_SOLD}', 1)", f"regexp_extract(«0», '{_NATIVE}', 2)"
+    found = f"lower(CASE WHEN {_IS_SOLD} THEN {sold} ELSE {native} END)"
+    return Column((_METERED,), in_template(f"CASE WHEN «0» IS NOT NULL THEN {found} END"))
+
+
+def _block() -> Column:
+    """In how many the amount is, as a unit of tokens. A unit of the Marketplace is a million, which most rows say in words; where
+    one does not, its price has to be one of a million."""
+    said = "regexp_extract(lower(«2»), '(million|thousand)', 1)"
+    price = "coalesce(TRY_CAST(«3» AS DOUBLE) / nullif(TRY_CAST(«4» AS DOUBLE), 0), 0) >= 0.02"
+    in_words = f"CASE {said} WHEN 'million' THEN '1M' WHEN 'thousand' THEN '1K' ELSE CASE WHEN {price} THEN '1M' END END"
+    cases = (
+        f"WHEN regexp_full_match(lower(«1»), '10* ?[kmb]? ?tokens?') THEN «1» "
+        f"WHEN lower(«1») IN ('unit', 'units') AND {_IS_SOLD} THEN {in_words}"
     )
-    return Column((quantity, *_BEDROCK_NAMES, unit), f"CASE WHEN {taken} THEN {counted} END")
+    names = (_METERED, "pricing_unit", "line_item_line_item_description", _UNBLENDED, _AMOUNT)
+    return Column(names, in_template(f"CASE WHEN «0» IS NOT NULL THEN CASE {cases} END END"))
 
 
-def _of_bedrock(group: int, tidy: str = "{0}") -> Column:
-    found = tidy.replace("{0}", f"regexp_extract(«2», '{_ANY}', {group})")
-    return Column(_BEDROCK_NAMES, in_template(f"CASE WHEN {_IS_USE} AND regexp_matches(«2», '{_ANY}') THEN {found} END"))
+def _count() -> Column:
+    """The amount in blocks; empty where the unit is none of tokens."""
+    return Column((_AMOUNT, _BLOCK), f"CASE WHEN {{1}} IS NOT NULL THEN {blocks('', '').template} END")
+
+
+def _tokens(kind: str) -> Column:
+    return Column((_COUNT, _KIND), f"CASE WHEN regexp_matches({{1}}, '{kind}') THEN {{0}} END")
+
+
+def _model() -> Column:
+    """What the usage type begins with; of the Marketplace, which has no model in it, the product: `Claude Sonnet 4.6`."""
+    product = "regexp_replace(«1», ' *[(]Amazon Bedrock Edition[)]', '')"
+    sold = f"coalesce(nullif({product}, ''), nullif(regexp_extract(«2», '/([^/]+)$', 1), ''))"
+    found = f"CASE WHEN {_IS_SOLD} THEN {sold} ELSE regexp_extract(«0», '{_NATIVE}', 1) END"
+    return Column((_METERED, _PRODUCT, _RESOURCE), in_template(f"CASE WHEN «0» IS NOT NULL THEN {found} END"))
+
+
+def _tier() -> Column:
+    sold, native = f"replace(lower(regexp_extract(«0», '{_SOLD}', 2)), '_', '-')", f"regexp_extract(«0», '{_NATIVE}', 3)"
+    found = f"nullif(ltrim(CASE WHEN {_IS_SOLD} THEN {sold} ELSE {native} END, '-'), '')"
+    return Column((_METERED,), in_template(f"CASE WHEN «0» IS NOT NULL THEN {found} END"))
 
 
 class _Cur(Reader):
@@ -150,16 +197,18 @@ def _tagged(key: str) -> str:
 READER = _Cur(
     title="AWS Cost and Usage Report, legacy and 2.0 (CSV, Parquet)",
     grain="cost",
+    places=Places(("", "data[]")),
     needs=(_TYPE, _USAGE_TYPE, _UNBLENDED, "line_item_currency_code", _START),
+    steps={_METERED: _metered(), _KIND: _kind(), _BLOCK: _block(), _COUNT: _count()},
     columns={
         "ts": utc(_START),
         "provider": fixed("aws"),
-        "model": _of_bedrock(1),
+        "model": _model(),
         "requests": fixed("0"),
-        "input_tokens": _tokens(_INPUT),
-        "cached_input_tokens": _tokens(_READ),
-        "cache_write_tokens": _tokens(_WRITE),
-        "output_tokens": _tokens(_OUTPUT),
+        "input_tokens": _tokens("^input"),
+        "cached_input_tokens": _tokens("^cache.?read"),
+        "cache_write_tokens": _tokens("^cache.?write"),
+        "output_tokens": _tokens("^(output|response)"),
         "billed_cost": needed(_UNBLENDED),
         "effective_cost": _UNBLENDED,
         "billed_currency": "line_item_currency_code",
@@ -167,15 +216,15 @@ READER = _Cur(
         "account": "bill_payer_account_id",
         "sub_account_id": "line_item_usage_account_id",
         "sub_account_name": "line_item_usage_account_name",
-        "service": "line_item_product_code",
-        "sku": f"{_USAGE_TYPE}|line_item_product_code",
+        "service": _CODE,
+        "sku": f"{_USAGE_TYPE}|{_CODE}",
         "resource": _RESOURCE,
         "region": "product_region_code|product_region",
         "namespace": _tagged("aws:eks:namespace"),
         "cluster": _tagged("aws:eks:cluster-name"),
         "call_type": "line_item_operation",
         "charge_category": _TYPE,
-        "service_tier": _of_bedrock(2, "nullif(ltrim({0}, '-'), '')"),
+        "service_tier": _tier(),
         "tag": sql("{0}", "resource_tags"),
     },
     m5="Bedrock's four kinds of tokens are rows of their own, input without the cache; an unknown kind gives a cost and no tokens.",

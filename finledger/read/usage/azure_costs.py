@@ -6,6 +6,7 @@ the row; its cost, which only amortised costs have, is effective. Quantities are
 
 from __future__ import annotations
 
+from finledger.read.documents import Places
 from finledger.read.usage._bill import needed
 from finledger.read.usage._declared import Column, Reader, blocks, fixed, sql
 
@@ -85,6 +86,7 @@ _COVERED = (
 READER = Reader(
     title="Azure cost details of EA, MCA and pay-as-you-go, actual or amortised (CSV, Parquet)",
     grain="cost",
+    places=Places(("", "data[]")),
     needs=(_COST, "BillingCurrencyCode|BillingCurrency|Currency", _DATE, "MeterId", "MeterName", "UnitOfMeasure"),
     steps={
         _METER_WORDS: sql(

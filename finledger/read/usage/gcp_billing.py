@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from finledger.read.columns import Field, decimal_sql
+from finledger.read.documents import Places
 from finledger.read.exact_json import exact_line
 from finledger.read.usage._bill import NO_COST, in_template, needed, plus_list, utc
 from finledger.read.usage._declared import Column, Reader, blocks, fixed, sql
@@ -177,6 +178,7 @@ _KINDS = (
 READER = _Gcp(
     title="Google Cloud billing export, standard or detailed (JSON lines, Parquet, CSV)",
     grain="cost",
+    places=Places(("", "data[]")),
     needs=(
         "cost",
         "currency",
