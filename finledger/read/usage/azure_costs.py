@@ -16,11 +16,12 @@ _METER_WORDS, _BUCKET, _COUNT = "@words", "@bucket", "@count"
 
 # The words of a meter's name, in marks other than points: `gpt-4o-0806-Inp-glbl Tokens`, `5 mini cd Inp Gl 1M Tokens`.
 _INPUT, _OUTPUT = " (inp|inpt|input) ", " (out|outp|outpt|opt|output) "
-_CACHED, _WRITTEN = " (cached|cchd|cd) ", " (wr|write) "
-_OTHER = " (aud|audio|img|image|rt|realtime|ft|finetuned|training|trng|hosting|grdr|unit|units) "
+_CACHED, _WRITTEN = " (cached|cchd|cd|cache|cach|ch inp) ", " (wr|write) "
+_EMBEDDED = " (embed|embedding|embeddings) "
+_OTHER = " (aud|audio|img|image|rt|realtime|training|trng|hosting|hstng|grdr|grader|unit|units) "
 _OF_OPENAI = (
     "coalesce({1}, 'Usage') = 'Usage' AND (contains(lower(coalesce({0}, '')), 'openai') "
-    "OR contains(lower(coalesce({2}, '')), 'openai') OR {2} = 'Foundry Models')"
+    "OR contains(lower(coalesce({2}, '')), 'openai') OR contains(lower(coalesce({2}, '')), 'foundry models'))"
 )
 _WORDS = "' ' || regexp_replace(lower({3}), '[^a-z0-9.]+', ' ', 'g') || ' '"
 
@@ -32,8 +33,8 @@ def _is(*words: str, without: tuple[str, ...] = ()) -> str:
 
 _BUCKETS = {
     "input_tokens": _is(_INPUT, without=(_OUTPUT, _CACHED, _WRITTEN)),
-    "cached_input_tokens": _is(_INPUT, _CACHED, without=(_OUTPUT, _WRITTEN)),
-    "cache_write_tokens": _is(_INPUT, _CACHED, _WRITTEN, without=(_OUTPUT,)),
+    "cached_input_tokens": _is(_CACHED, without=(_OUTPUT, _WRITTEN)),
+    "cache_write_tokens": _is(_CACHED, _WRITTEN, without=(_OUTPUT,)),
     "output_tokens": _is(_OUTPUT, without=(_INPUT, _CACHED, _WRITTEN)),
 }
 
@@ -41,15 +42,16 @@ _BUCKETS = {
 def _bucket() -> Column:
     """Which of the four a meter counts; empty where it counts none of them."""
     cases = " ".join(f"WHEN {each} THEN '{bucket}'" for bucket, each in _BUCKETS.items())
+    cases += f" WHEN {_is(_EMBEDDED)} THEN 'input_tokens'"  # which names no side: there is but one
     tokens = f"regexp_matches({{0}}, ' tokens? $') AND NOT regexp_matches({{0}}, '{_OTHER}')"
     return Column((_METER_WORDS,), f"CASE WHEN {tokens} THEN CASE {cases} END END")
 
 
 def _count() -> Column:
-    """The quantity in blocks; empty where the list price says that it is not in blocks, or the unit is none."""
+    """The quantity in blocks; empty where cost and list price say that it is not in blocks, or the unit is none."""
     names = ("Quantity|UsageQuantity", "UnitOfMeasure", "UnitPrice|PayGPrice|ResourceRate", _COST, _BUCKET)
     price = f"{_about('{2}')} * {_about('{0}')}"
-    in_blocks = f"({price} = 0 OR {price} < 30 * abs({_about('{3}')}))"
+    in_blocks = f"({price} = 0 OR {_about('{3}')} = 0 OR {price} < 30 * abs({_about('{3}')}))"
     taken = f"{{4}} IS NOT NULL AND regexp_full_match({{1}}, '10* ?[KkMm]?( [Tt]okens)?') AND {in_blocks}"
     return Column(names, f"CASE WHEN {taken} THEN {blocks('', '').template} END")
 
@@ -61,9 +63,12 @@ def _about(text: str) -> str:
 
 
 def _model() -> Column:
-    """What stands before the first word of the bucket, as the meter writes it."""
-    name = "regexp_extract({0}, '^(.+?)[- ]+(?:cached|cchd|cd|inp|inpt|input|out|outp|outpt|opt|output)[- ]', 1, 'i')"
-    return Column(("MeterName", _BUCKET), f"CASE WHEN {{1}} IS NOT NULL THEN nullif({name}, '') END")
+    """What stands before the first word of the bucket, as the meter writes it; of embeddings, before where they run."""
+    words = "cached|cchd|cd|cache|cach|ch|inp|inpt|input|out|outp|outpt|opt|output"
+    name = f"nullif(regexp_extract({{0}}, '^(.+?)[- ]+(?:{words})[- ]', 1, 'i'), '')"
+    place = "(?:glbl|global|gl|regnl|rgnl|regional|data[- ]?zone|dzone|dz|1[mk]|tokens?)"
+    other = f"nullif(regexp_extract({{0}}, '^(.+?)(?:[- ]+{place})+$', 1, 'i'), '')"
+    return Column(("MeterName", _BUCKET), f"CASE WHEN {{1}} IS NOT NULL THEN coalesce({name}, {other}) END")
 
 
 def _day() -> Column:
@@ -72,8 +77,9 @@ def _day() -> Column:
     american = f"{parts[2]} || '-' || lpad({parts[0]}, 2, '0') || '-' || lpad({parts[1]}, 2, '0') || 'T00:00:00Z'"
     return Column(
         (_DATE,),
-        "CASE WHEN regexp_full_match({0}, '[0-9]{{1,2}}/[0-9]{{1,2}}/[0-9]{{4}}( 0?0:00(:00)?)?') "
-        f"THEN {american} WHEN length({{0}}) = 10 THEN {{0}} || 'T00:00:00Z' "
+        "CASE WHEN regexp_full_match({0}, '[0-9]{{1,2}}/[0-9]{{1,2}}/[0-9]{{4}}( 0?0:00(:00)?| 12:00(:00)? AM)?') "
+        f"THEN {american} WHEN regexp_full_match({{0}}, '20[0-9]{{{{6}}}}') "
+        "THEN {0}[:4] || '-' || {0}[5:6] || '-' || {0}[7:] || 'T00:00:00Z' WHEN length({0}) = 10 THEN {0} || 'T00:00:00Z' "
         "WHEN regexp_full_match({0}, '[0-9]{{4}}-[0-9]{{2}}-[0-9]{{2}}[T ][0-9:.]*') THEN {0} || 'Z' ELSE {0} END",
     )
 
