@@ -50,7 +50,7 @@ def utc(names: str) -> Column:
     plain = "regexp_replace({0}, ' ?UTC$', '')"
     return Column(
         (names,),
-        "CASE WHEN length({0}) > 17 AND ends_with({0}, 'Z') THEN {0} WHEN length({0}) = 10 THEN {0} || 'T00:00:00Z' "
+        "CASE WHEN length({0}) > 17 AND ends_with({0}, 'Z') THEN {0} WHEN length({0}) = 10 AND {0}[5] = '-' THEN {0} || 'T00:00:00Z' "
         f"WHEN regexp_full_match({{0}}, '{_MOMENT}:[0-9]{{{{2}}}}( ?UTC)?') THEN left({{0}}, 19) || 'Z' "
         f"WHEN regexp_full_match({{0}}, '{_MOMENT}Z?') THEN left({{0}}, 16) || ':00Z' "
         f"WHEN regexp_full_match({plain}, '{_MOMENT}:[0-9]{{{{2}}}}(\\.[0-9]*)?') THEN {plain} || 'Z' ELSE {{0}} END",
