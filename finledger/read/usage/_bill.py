@@ -34,6 +34,11 @@ def minus(text: str) -> str:
     return f"CASE WHEN starts_with({text}, '-') THEN substr({text}, 2) ELSE '-' || {text} END"
 
 
+def takes_back(quantity: str, cost: str) -> str:
+    """SQL: whether a row is a correction that takes back usage with its money: no count can say that, none is below 0."""
+    return f"coalesce(starts_with({quantity}, '-') AND starts_with({cost}, '-'), false)"
+
+
 def in_template(sql: str) -> str:
     """SQL that holds braces, for a `Column.template`; «0» in it is the text of its first name."""
     braced = sql.replace("{", "{{").replace("}", "}}")

@@ -13,7 +13,7 @@ import duckdb
 
 from finledger.read.columns import Field, literal, over
 from finledger.read.documents import Places
-from finledger.read.usage._bill import NO_COST, in_template, minus, needed, plus, tag_columns, utc
+from finledger.read.usage._bill import NO_COST, in_template, minus, needed, plus, tag_columns, takes_back, utc
 from finledger.read.usage._declared import Column, Reader, blocks, fixed, sql
 from finledger.read.usage._texts import Texts
 
@@ -84,8 +84,9 @@ def _block() -> Column:
 
 
 def _count() -> Column:
-    """The amount in blocks; empty where the unit is none of tokens."""
-    return Column((_AMOUNT, _BLOCK), f"CASE WHEN {{1}} IS NOT NULL THEN {blocks('', '').template} END")
+    """The amount in blocks; empty where the unit is none of tokens, or a correction takes money and some back."""
+    taken = f"{{1}} IS NOT NULL AND NOT {takes_back('{0}', '{2}')}"
+    return Column((_AMOUNT, _BLOCK, _UNBLENDED), f"CASE WHEN {taken} THEN {blocks('', '').template} END")
 
 
 def _tokens(kind: str) -> Column:
@@ -227,5 +228,6 @@ READER = _Cur(
         "service_tier": _tier(),
         "tag": sql("{0}", "resource_tags"),
     },
-    m5="Bedrock's four kinds of tokens are rows of their own, input without the cache; an unknown kind gives a cost and no tokens.",
+    m5="Bedrock's four kinds of tokens are rows of their own, input without the cache; an unknown kind and a correction below 0 "
+    "give a cost and no tokens.",
 )

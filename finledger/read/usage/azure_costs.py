@@ -7,7 +7,7 @@ the row; its cost, which only amortised costs have, is effective. Quantities are
 from __future__ import annotations
 
 from finledger.read.documents import Places
-from finledger.read.usage._bill import needed
+from finledger.read.usage._bill import needed, takes_back
 from finledger.read.usage._declared import Column, Reader, blocks, fixed, sql
 
 _COST = "CostInBillingCurrency|Cost|PreTaxCost"
@@ -48,11 +48,13 @@ def _bucket() -> Column:
 
 
 def _count() -> Column:
-    """The quantity in blocks; empty where cost and list price say that it is not in blocks, or the unit is none."""
+    """The quantity in blocks; empty where cost and list price say that it is not in blocks, the unit is none, or a correction takes
+    money and some back."""
     names = ("Quantity|UsageQuantity", "UnitOfMeasure", "UnitPrice|PayGPrice|ResourceRate", _COST, _BUCKET)
     price = f"{_about('{2}')} * {_about('{0}')}"
     in_blocks = f"({price} = 0 OR {_about('{3}')} = 0 OR {price} < 30 * abs({_about('{3}')}))"
-    taken = f"{{4}} IS NOT NULL AND regexp_full_match({{1}}, '10* ?[KkMm]?( [Tt]okens)?') AND {in_blocks}"
+    is_count = f"{{4}} IS NOT NULL AND NOT {takes_back('{0}', '{3}')}"
+    taken = f"{is_count} AND regexp_full_match({{1}}, '10* ?[KkMm]?( [Tt]okens)?') AND {in_blocks}"
     return Column(names, f"CASE WHEN {taken} THEN {blocks('', '').template} END")
 
 
@@ -124,5 +126,5 @@ READER = Reader(
         "tag": "Tags",
     },
     m5="OpenAI's text meters are rows of their own: input, cached input, cache writes and output as metered, none of them added up; "
-    "any other meter gives a cost and no tokens.",
+    "any other meter and a correction below 0 give a cost and no tokens.",
 )

@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from finledger.read.columns import Field, decimal_sql
 from finledger.read.documents import Places
 from finledger.read.exact_json import exact_line
-from finledger.read.usage._bill import NO_COST, in_template, needed, plus_list, utc
+from finledger.read.usage._bill import NO_COST, in_template, needed, plus_list, takes_back, utc
 from finledger.read.usage._declared import Column, Reader, blocks, fixed, sql
 from finledger.read.usage._texts import Texts
 
@@ -95,14 +95,15 @@ def _metered() -> Column:
 
 
 def _count() -> Column:
-    """The amount used, or that in pricing units, whichever of the two is in a count or in blocks of tokens."""
+    """The amount used, or that in pricing units, whichever of the two is in a count or in blocks of tokens; empty where a
+    correction takes money and some back."""
     cases = []
     for amount, unit in ((0, 1), (2, 3)):
         counted = blocks("", "").template.replace("{1}", f"«{unit}»").replace("{0}", f"«{amount}»")
         cases.append(f"WHEN regexp_full_match(lower(«{unit}»), 'counts?|tokens?') THEN «{amount}»")
         cases.append(f"WHEN regexp_full_match(lower(«{unit}»), '10* ?[kmb]?( ?(counts?|tokens?))?') THEN {counted}")
-    names = ("usage.amount", "usage.unit", "usage.amount_in_pricing_units", "usage.pricing_unit", _METERED)
-    return _row(f"CASE WHEN «4» IS NOT NULL THEN CASE {' '.join(cases)} END END", *names)
+    names = ("usage.amount", "usage.unit", "usage.amount_in_pricing_units", "usage.pricing_unit", _METERED, "cost")
+    return _row(f"CASE WHEN «4» IS NOT NULL AND NOT {takes_back('«0»', '«5»')} THEN CASE {' '.join(cases)} END END", *names)
 
 
 def _tokens(bucket: str) -> Column:
@@ -221,5 +222,5 @@ READER = _Gcp(
         "service_tier": sql("nullif(regexp_extract({0}, '[( ](batch|flex|priority|long)(?:[) ]|$)', 1), '')", _METERED),
     },
     m5="Gemini's SKUs of text are rows of their own: input without the cache, cached input, output with its thinking, as metered; "
-    "any other SKU gives a cost and no tokens.",
+    "any other SKU and a correction below 0 give a cost and no tokens.",
 )
