@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from finledger.read.columns import decimal_sql, literal
 from finledger.read.header import Header
+from finledger.read.tags import tag_list
 from finledger.read.usage._declared import Column
 
 NO_COST = "is no amount with at most 20 digits before and 18 after the point"
@@ -60,6 +61,14 @@ def utc(names: str) -> Column:
         f"WHEN regexp_full_match({{0}}, '{_MOMENT}Z?') THEN left({{0}}, 16) || ':00Z' "
         f"WHEN regexp_full_match({plain}, '{_MOMENT}:[0-9]{{{{2}}}}(\\.[0-9]*)?') THEN {plain} || 'Z' ELSE {{0}} END",
     )
+
+
+def both_tags(first: str, second: str) -> Column:
+    """Tags of one column; where the other has some too, those of both."""
+    lists = ", ".join(f"CAST(CAST({tag_list(each)} AS JSON) AS VARCHAR[])" for each in ("«0»", "«1»"))
+    both = f"CAST(to_json(list_sort(list_distinct(list_concat({lists})))) AS VARCHAR)"
+    text = f"CASE WHEN coalesce(«1», '{{}}') = '{{}}' THEN «0» WHEN coalesce(«0», '{{}}') = '{{}}' THEN «1» ELSE {both} END"
+    return Column((first, second), in_template(text))
 
 
 def tag_columns(header: Header, starts: Sequence[str]) -> str:

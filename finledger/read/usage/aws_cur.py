@@ -13,8 +13,8 @@ import duckdb
 
 from finledger.read.columns import Field, literal, over
 from finledger.read.documents import Places
-from finledger.read.usage._bill import NO_COST, in_template, minus, needed, plus, tag_columns, takes_back, utc
-from finledger.read.usage._declared import Column, Reader, blocks, fixed, sql
+from finledger.read.usage._bill import NO_COST, both_tags, in_template, minus, needed, plus, tag_columns, takes_back, utc
+from finledger.read.usage._declared import Column, Reader, blocks, fixed
 from finledger.read.usage._texts import Texts
 
 _TYPE, _USAGE_TYPE = "line_item_line_item_type", "line_item_usage_type"
@@ -190,9 +190,13 @@ def _keys(texts: Texts, key: str, where: str) -> str:
     return f"contains(string_split({listed}, '|')[1 + {digits}], substr({key}, 4, 16))"
 
 
-def _tagged(key: str) -> str:
+def _tagged(key: str) -> Column:
+    """The value of a tag: a column of its own, or in a JSON text, also of a CSV; a text that is none has no value."""
     folded = key.replace(":", "_").replace("-", "_")
-    return f"resource_tags.{key}|resource_tags.{folded}|resourceTags/{key}"
+    values = ", ".join(f"«1»->>'$.\"{each}\"'" for each in (key, folded))
+    has = f"contains(«1», '{key}') OR contains(«1», '{folded}')"
+    inside = f"CASE WHEN ({has}) AND json_valid(«1») THEN coalesce({values}) END"
+    return Column((f"resourceTags/{key}", "resource_tags"), in_template(f"coalesce(«0», {inside})"))
 
 
 READER = _Cur(
@@ -226,7 +230,7 @@ READER = _Cur(
         "call_type": "line_item_operation",
         "charge_category": _TYPE,
         "service_tier": _tier(),
-        "tag": sql("{0}", "resource_tags"),
+        "tag": both_tags("resource_tags", "tags"),
     },
     m5="Bedrock's four kinds of tokens are rows of their own, input without the cache; an unknown kind and a correction below 0 "
     "give a cost and no tokens.",

@@ -11,18 +11,8 @@ LiteLLM's FOCUS export has six decimals a row, so that what is below a millionth
 from __future__ import annotations
 
 from finledger.read.documents import Places
-from finledger.read.tags import tag_list
-from finledger.read.usage._bill import utc
-from finledger.read.usage._declared import Column, Reader, sql
-
-
-def _tags() -> Column:
-    """Tags; where the cost was split, with the tags of what it was split to."""
-    lists = ", ".join(f"CAST(CAST({tag_list(each)} AS JSON) AS VARCHAR[])" for each in ("@0", "@1"))
-    both = f"CAST(to_json(list_sort(list_distinct(list_concat({lists})))) AS VARCHAR)"
-    text = f"CASE WHEN coalesce(@1, '{{}}') = '{{}}' THEN @0 WHEN @0 IS NULL THEN @1 ELSE {both} END"
-    return sql(text.replace("{", "{{").replace("}", "}}").replace("@0", "{0}").replace("@1", "{1}"), "Tags", "AllocatedTags")
-
+from finledger.read.usage._bill import both_tags, utc
+from finledger.read.usage._declared import Reader, sql
 
 READER = Reader(
     title="FOCUS cost and usage 1.0 to 1.4 (CSV, Parquet)",
@@ -44,7 +34,7 @@ READER = Reader(
         "region": "RegionId|RegionName",
         "charge_category": "ChargeCategory",
         "charge_class": "ChargeClass",
-        "tag": _tags(),
+        "tag": both_tags("Tags", "AllocatedTags"),
     },
     m5="no tokens: the rows are money.",
 )
