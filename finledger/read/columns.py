@@ -1,8 +1,9 @@
 """Declared columns: from an export's text to a checked, typed value, in SQL.
 
 Every value is read as text. DuckDB's own typed readers and its casts round without a word (`1.5` becomes 2, a 19th decimal
-place is dropped), so a number is taken only when its text says exactly what the type can hold (rule M1). A value that does
-not pass is NULL beside a text that is not: that pair is a fault, with the reason that the column's kind gives.
+place is dropped), so a number is taken only when its text says exactly what the type can hold (rule M1), but for the last digits
+of a binary float, which nobody wrote. A value that does not pass is NULL beside a text that is not: that pair is a fault, with the
+reason that the column's kind gives.
 """
 
 from __future__ import annotations
@@ -108,7 +109,10 @@ def literal(text: str) -> str:
 
 
 def decimal_sql(text: str) -> str:
-    """DECIMAL(38,18) of the text, or NULL when a digit would be lost: 1.50 and 1.5e-7 pass, 1_000 and 1e-19 do not."""
+    """DECIMAL(38,18) of the text, or NULL when a digit would be lost: 1.50 and 1.5e-7 pass, 1_000 and 1e-19 do not.
+
+    Beyond 18 places, 15 to 17 digits are what programs write a binary float as: 2.2499999999999998e-05 is taken to 18 places.
+    """
     # in pieces, once: what stands in a CASE is worked out anew each time
     pieces = f"regexp_extract(trim({text}), '{_NUMBER}', ['whole', 'places', 'exponent'])"
     digits = "(n.whole || n.places)"
@@ -116,7 +120,9 @@ def decimal_sql(text: str) -> str:
     exponent = "coalesce(try_cast(nullif(n.exponent, '') AS INTEGER), 0)"
     number = (
         f"CASE WHEN {digits} = '' THEN NULL WHEN length({digits}) = {zeros} THEN CAST(0 AS DECIMAL(38,18)) "
-        f"WHEN length(n.places) - {zeros} - {exponent} <= 18 THEN try_cast(trim({text}) AS DECIMAL(38,18)) END"
+        f"WHEN length(n.places) - {zeros} - {exponent} <= 18 THEN try_cast(trim({text}) AS DECIMAL(38,18)) "
+        f"WHEN length(ltrim({digits}, '0')) - {zeros} BETWEEN 15 AND 17 "
+        f"THEN nullif(try_cast(trim({text}) AS DECIMAL(38,18)), 0) END"
     )
     # the cast takes 3 µs for an exponent
     powers = ", ".join(f"0.{'0' * places}1" for places in range(9))

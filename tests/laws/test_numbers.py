@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from decimal import Context, Decimal, InvalidOperation
+from decimal import ROUND_HALF_UP, Context, Decimal, InvalidOperation
 
 import duckdb
 from hypothesis import example, given, settings
@@ -20,21 +20,29 @@ SMALL = [
     f"{sign}{first}{'.' if places else ''}{'1203456789012345678'[:places]}{mark}{exponent}"
     for sign, first, places, mark, exponent in itertools.product(("", "-"), "07", range(20), ("e-", "E-", "e-0"), range(13))
 ]
+FLOATS = [repr(tokens * price / 1e6) for tokens, price in itertools.product((7, 13, 1_037, 90_001), (0.075, 0.3, -2.4, 15.1))] + [
+    "2.3999999999999998e-05", "0.000021428571428571428", "1.4880952380952381E-06", "-0.00000148809523809524", "4.9999999999999996e-19",
+    "0.12345678901234567890", "0.0000148809523809523809523810", "1e-19", "1.5e-18",
+]  # fmt: skip
 
 
 def meant(text: str) -> Decimal | None:
-    """None where it is no number, or one of more than 20 digits before the point or 18 after it."""
+    """None where it is no number, or one of more than 20 digits before the point or 18 after it; a binary float, which has 15 to
+    17 digits, to 18 places."""
     try:
         found = Decimal(text.strip())
     except InvalidOperation:
         return None
-    held = found.quantize(Decimal("1e-18"), context=Context(prec=60)) if abs(found) < Decimal("1e20") else None
-    return held if held == found else None
+    exact = Context(prec=60, rounding=ROUND_HALF_UP)
+    held = found.quantize(Decimal("1e-18"), context=exact) if abs(found) < Decimal("1e20") else None
+    is_float = 15 <= len(found.normalize(exact).as_tuple().digits) <= 17
+    return held if held == found or (held and is_float) else None
 
 
 @settings(max_examples=40)
 @given(texts=st.lists(NUMBER, min_size=1, max_size=60))
 @example(texts=SMALL)
+@example(texts=FLOATS)
 def test_numbers__read_as_they_are_written(texts: list[str]) -> None:
     with duckdb.connect() as connection:
         read = f"SELECT text, {decimal_sql('text')} FROM (SELECT unnest(?::VARCHAR[]) AS text)"

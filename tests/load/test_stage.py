@@ -68,6 +68,7 @@ def test_count__anything_else_is_refused_with_its_text(text: str, tmp_path: Path
         ("1.6800000000000000000000", "1.68"), ("0E-30", "0"), ("1.50e3", "1500"),
         ("99999999999999999999.999999999999999999", "99999999999999999999.999999999999999999"),
         ("0.1234567890123456", "0.1234567890123456"),
+        ("2.3999999999999998e-05", "0.000024"), ("0.000021428571428571428", "0.000021428571428571"),
     ],
 )  # fmt: skip
 def test_cost__exact_to_eighteen_places(text: str, value: str, tmp_path: Path) -> None:
@@ -76,7 +77,18 @@ def test_cost__exact_to_eighteen_places(text: str, value: str, tmp_path: Path) -
 
 
 @pytest.mark.parametrize(
-    "text", ["0.0000000000000000001", "1e-19", "1.5e-18", "123456789012345678901", "1e20", "12,5", "1.2.3", "$1"]
+    "text",
+    [
+        "0.0000000000000000001",
+        "1e-19",
+        "1.5e-18",
+        "123456789012345678901",
+        "1e20",
+        "12,5",
+        "1.2.3",
+        "$1",
+        "0.1234567890123456789",
+    ],
 )
 def test_cost__a_digit_that_would_be_lost_is_refused(text: str, tmp_path: Path) -> None:
     file = staged(tmp_path, HEAD + GOOD + f'b,2026-07-01T00:00:00Z,search,,,,,"{text}",USD\n')
