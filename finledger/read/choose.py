@@ -14,7 +14,7 @@ from finledger.read.columns import Layout
 from finledger.read.cut_off import cut_off
 from finledger.read.documents import bad_json, cut_lines, is_document, more_follows, unfold, wrong_with
 from finledger.read.flat_lines import flat_header, in_sql, long_line
-from finledger.read.header import Header, container_of, read_header
+from finledger.read.header import Header, container_of, focus_table, read_header
 from finledger.read.opened import Opened, text_lines
 from finledger.read.unfold_ahead import LEAST, UnfoldAhead, begin
 from finledger.read.usage import ExportFormat
@@ -243,6 +243,13 @@ _NEAREST = 3
 
 def _unknown(shown_as: str, header: Header) -> Problem:
     """The formats that lack least, each with what it lacks; where none has any of the columns, finledger's own."""
+    table = focus_table(header.names)
+    if table:
+        remedy = "leave it out: usage is in the table of cost and usage"
+        return Problem(
+            "unknown-format", f"this is FOCUS's table of {table}, which holds no usage", SourceRef(shown_as),
+            ", ".join(header.names)[:160], remedy + ("; invoices are read from provider-invoices/" if table == "invoices" else ""),
+        )  # fmt: skip
     lacking = sorted(
         (len(each.missing(header.has)) / len(each.needs), name, each.missing(header.has))
         for name, each in registry.formats().items() if each.needs and "" in each.places.paths

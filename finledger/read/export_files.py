@@ -1,13 +1,15 @@
 """Which files a load reads: those that are named, and what is found in folders, by patterns and in archives.
 
 What is named by hand is read or refused. What is found in a folder, by a pattern or in an archive may be no export: notes,
-hidden and side files are known by their names, lists of files (manifests, checksums) by what is in them. They are left out,
-and said.
+hidden and side files are known by their names, lists of files (manifests, checksums) and FOCUS's tables beside cost and usage
+by what is in them. They are left out, and said.
 """
 
 from __future__ import annotations
 
+import csv
 import glob
+import gzip
 import json
 import os
 import re
@@ -27,6 +29,8 @@ _SIDE = (".crc", ".md5", ".sha1", ".sha256", ".sha512", ".asc", ".sig")
 _LEFT_BY_SYSTEMS = ("desktop.ini", "thumbs.db")
 _NOTES = (".md", ".txt")
 _EXPORT_NAME = re.compile(r"\S.*\.(?:csv|tsv|jsonl|ndjson|json|parquet|xlsx)(?:\.(?:gz|zst|zip|snappy))?|\S.*\.zip", re.I)
+_FOCUS_NAME = re.compile(r"(?:billing[-_ .]?period|contract[-_ .]?commitment|invoice[-_ .]?detail)s?\b.*\.csv(?:\.gz)?$")
+_LONGEST_HEADER = 1 << 16
 _CHECKSUM = re.compile(r"[0-9a-fA-F]{32,128} [ *]\S.*|[A-Z0-9-]+ \(.+\) = [0-9a-fA-F]{32,128}")
 _OF_USAGE = {"usage", "data", "results", "resourceSpans", "object"}
 Shown = Callable[[Path], str]
@@ -200,7 +204,22 @@ def _no_export(path: Path, inside: PurePath, word: Path) -> str | None:
         return "note"
     if path.suffix.lower() in ("", ".json") and _is_list_of_files(path):
         return "list of files"
+    if _FOCUS_NAME.search(name) and (table := _focus_table(path)):
+        return f"FOCUS's table of {table}"
     return None
+
+
+def _focus_table(path: Path) -> str:
+    """What a table of FOCUS beside cost and usage holds, by the first line of a CSV; "" for all else."""
+    from finledger.read.header import focus_table
+
+    try:
+        with opened_bytes(path) as stream:
+            content = gzip.GzipFile(fileobj=stream) if path.suffix.lower() == ".gz" else stream
+            first = content.readline(_LONGEST_HEADER).decode("utf-8-sig")
+    except (OSError, ValueError, *DAMAGED):
+        return ""
+    return focus_table(next(csv.reader([first]), []))
 
 
 def _is_list_of_files(path: Path) -> bool:

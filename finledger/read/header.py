@@ -24,6 +24,11 @@ _DELIMITERS = (",", ";", "\t", "|")
 _MAX_LINE = 64 << 20
 _MAX_JSON = 8 << 20
 _SAMPLE = 1000
+_FOCUS_TABLES = {
+    "billingperiodstatus": "billing periods",
+    "contractcommitmentid": "contract commitments",
+    "invoicedetailid": "invoices",
+}
 _BRACKETED = re.compile(r".*\(([^()]+)\)")
 _NEVER = chr(30)  # JSON has no such character: with it as the delimiter, a line is one field
 csv.field_size_limit(1 << 30)
@@ -101,6 +106,14 @@ def fold(name: str) -> str:
     """
     translated = _BRACKETED.fullmatch(name.strip())
     return "".join(each for each in (translated[1] if translated else name).lower() if each.isalnum())
+
+
+def focus_table(names: Iterable[str]) -> str:
+    """What a table of FOCUS holds that comes beside cost and usage, by its columns; "" for any other."""
+    found = {fold(name) for name in names}
+    if "chargeperiodstart" in found:
+        return ""
+    return next((what for column, what in _FOCUS_TABLES.items() if column in found), "")
 
 
 def container_of(name: str) -> str:
