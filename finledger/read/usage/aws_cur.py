@@ -51,7 +51,7 @@ _KINDS_SOLD = (
 _SOLD = f"(?i)^(?:{_REGION}-)?(?:MP:)?{_REGION}_({_KINDS_SOLD})((?:_(?:{_HOW.replace('-', '_')}))*)-Units$"
 _IS_SOLD = "ends_with(«0», '-Units')"
 _METERED, _KIND, _BLOCK, _COUNT = "@metered", "@kind", "@block", "@count"
-_PRODUCT = "product_product_name|product->product_name|product->productName|product_servicename|product->servicename"
+_PRODUCT = "product_product_name|product_servicename"
 
 
 def _metered() -> Column:
@@ -95,10 +95,11 @@ def _tokens(kind: str) -> Column:
 
 def _model() -> Column:
     """What the usage type begins with; of the Marketplace, which has no model in it, the product: `Claude Sonnet 4.6`."""
-    product = "regexp_replace(«1», ' *[(]Amazon Bedrock Edition[)]', '')"
+    inside = "CASE WHEN json_valid(«3») THEN coalesce(«3»->>'$.product_name', «3»->>'$.servicename') END"
+    product = f"regexp_replace(coalesce(«1», {inside}), ' *[(]Amazon Bedrock Edition[)]', '')"
     sold = f"coalesce(nullif({product}, ''), nullif(regexp_extract(«2», '/([^/]+)$', 1), ''))"
     found = f"CASE WHEN {_IS_SOLD} THEN {sold} ELSE regexp_extract(«0», '{_NATIVE}', 1) END"
-    return Column((_METERED, _PRODUCT, _RESOURCE), in_template(f"CASE WHEN «0» IS NOT NULL THEN {found} END"))
+    return Column((_METERED, _PRODUCT, _RESOURCE, "product"), in_template(f"CASE WHEN «0» IS NOT NULL THEN {found} END"))
 
 
 def _tier() -> Column:
@@ -194,8 +195,8 @@ def _tagged(key: str) -> Column:
     """The value of a tag: a column of its own, or in a JSON text, also of a CSV; a text that is none has no value."""
     folded = key.replace(":", "_").replace("-", "_")
     values = ", ".join(f"«1»->>'$.\"{each}\"'" for each in (key, folded))
-    has = f"contains(«1», '{key}') OR contains(«1», '{folded}')"
-    inside = f"CASE WHEN ({has}) AND json_valid(«1») THEN coalesce({values}) END"
+    has = f"contains(«1», '{key.split(':')[1]}')"  # few rows do
+    inside = f"CASE WHEN {has} AND json_valid(«1») THEN coalesce({values}) END"
     return Column((f"resourceTags/{key}", "resource_tags"), in_template(f"coalesce(«0», {inside})"))
 
 

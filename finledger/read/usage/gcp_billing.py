@@ -53,13 +53,13 @@ _EFFECTIVE = (
 )
 
 # `Gemini 2.5 Flash GA Text Input - Predictions`, `Gemini 2.5 Pro Input Text Caching (Long)`, `Gemini 3.8 Flash Global Text Output
-# Priority - Predictions`; of the Gemini API `Generate content output token count gemini 2.5 flash short input text`, which is output,
-# and `Generate_content text cached input token count for gemini 3 pro short`. Another ending may be no count of tokens:
-# `Text Input Caching Storage` is token hours.
+# Priority - Predictions`; of the Gemini API `Generate content output token count gemini 2.5 flash short input text` (of output),
+# `Generate_content text cached input token count for gemini 3 pro short`, `EmbedContent input token count for
+# gemini-embedding-001`. Another ending may be no count of tokens: `Text Input Caching Storage` is token hours.
 _TIER = "(?:batch|flex|priority)"
 _MODEL = "(gemini [2-9][0-9.]*(?: [a-z0-9.-]*[a-z0-9])*?)"
 _VERTEX = f"^{_MODEL}(?: ga| global| regional)*(?: thinking)? "
-_ENDING = f"(?: {_TIER})?(?: [(](?:long|thinking on|thinking off)[)])*(?: {_TIER})?(?: - (?:{_TIER} )?predictions)?$"
+_ENDING = f"(?: {_TIER})?(?: [(](?:long|short|(?:non?[ -])?thinking(?: on| off)?)[)])*(?: {_TIER})?(?: - (?:{_TIER} )?predictions)?$"
 _LENGTH = "(?: short| long)?"
 _TEXT_AFTER = f"{_LENGTH}(?:(?: (?:in|out)put)?{_LENGTH} text(?: non-thinking| thinking)?| (?:in|out)put)(?: {_TIER})?"
 _TEXT_BEFORE = f"{_LENGTH}(?: non-thinking| thinking)?(?: {_TIER})?"
@@ -72,8 +72,9 @@ def _of_api(bucket: str, ending: str = "") -> str:
     return f"{counts % (bucket, _TEXT_AFTER)}|{counts % (named, _TEXT_BEFORE)}"
 
 
+_EMBEDDED = "^embed ?content input token count (?:for )?(gemini-embedding-[a-z0-9.-]+)(?: text)?$"
 _TOKENS = {
-    "input_tokens": f"{_VERTEX}(?:text input|input text){_ENDING}|{_of_api('input')}",
+    "input_tokens": f"{_EMBEDDED}|{_VERTEX}(?:text input|input text){_ENDING}|{_of_api('input')}",
     "cached_input_tokens": f"{_VERTEX}(?:text input|input text)(?: {_TIER})? caching{_ENDING}|{_of_api('cached input')}|"
     + _of_api("input", " caching"),
     "output_tokens": f"{_VERTEX}(?:text output|output text){_ENDING}|{_of_api('output')}",
@@ -115,7 +116,7 @@ def _model() -> Column:
     after = f" token count (?:for )?{_MODEL}(?: (?:short|long|(?:in|out)put|text|non-thinking|thinking|{_TIER}|caching))*$"
     found = [
         f"nullif(regexp_extract(«0», '{each}', 1), '')"
-        for each in (f"{_VERTEX}(?:text (?:in|out)put|(?:in|out)put text)", after)
+        for each in (f"{_VERTEX}(?:text (?:in|out)put|(?:in|out)put text)", after, _EMBEDDED)
     ]
     return _row(f"replace(coalesce({', '.join(found)}), ' ', '-')", _METERED)
 
