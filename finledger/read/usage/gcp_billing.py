@@ -61,7 +61,8 @@ _MODEL = "(gemini [2-9][0-9.]*(?: [a-z0-9.-]*[a-z0-9])*?)"
 _VERTEX = f"^{_MODEL}(?: ga| global| regional)*(?: thinking)? "
 _ENDING = f"(?: {_TIER})?(?: [(](?:long|short|(?:non?[ -])?thinking(?: on| off)?)[)])*(?: {_TIER})?(?: - (?:{_TIER} )?predictions)?$"
 _LENGTH = "(?: short| long)?"
-_TEXT_AFTER = f"{_LENGTH}(?:(?: (?:in|out)put)?{_LENGTH} text(?: non-thinking| thinking)?| (?:in|out)put)(?: {_TIER})?"
+_WORDED = f"{_LENGTH}(?: (?:in|out)put)?{_LENGTH} text(?: non-thinking| thinking)?"
+_TEXT_AFTER = f"(?:{_WORDED}|(?: short| long) (?:in|out)put)(?: {_TIER})?"
 _TEXT_BEFORE = f"{_LENGTH}(?: non-thinking| thinking)?(?: {_TIER})?"
 
 
