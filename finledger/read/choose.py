@@ -245,10 +245,10 @@ def _unknown(shown_as: str, header: Header) -> Problem:
     """The formats that lack least, each with what it lacks; where none has any of the columns, finledger's own."""
     table = focus_table(header.names)
     if table:
-        remedy = "leave it out: usage is in the table of cost and usage"
+        where = "; invoices are read from provider-invoices/" if table == "invoices" else ""
         return Problem(
-            "unknown-format", f"this is FOCUS's table of {table}, which holds no usage", SourceRef(shown_as),
-            ", ".join(header.names)[:160], remedy + ("; invoices are read from provider-invoices/" if table == "invoices" else ""),
+            "unknown-format", f"no export format has these columns: they are FOCUS's table of {table}, which holds no usage",
+            SourceRef(shown_as), ", ".join(header.names)[:160], f"leave it out: usage is in the table of cost and usage{where}",
         )  # fmt: skip
     lacking = sorted(
         (len(each.missing(header.has)) / len(each.needs), name, each.missing(header.has))
