@@ -36,6 +36,8 @@ _SENTINEL = 4_000_000_000_000_000_000
 _PLAIN = r"-?[0-9]{1,20}(\.[0-9]{1,18})?"
 _SMALL = r"-?[0-9]((\.[0-9]{1,12})?[eE]-0?[1-6]|(\.[0-9]{1,9})?[eE]-0?[7-9])"  # as programs write 0.00000015: 1.5e-07
 _SHIFTED = r"-?[0-9]{1,19}(\.[0-9]{1,9})?[eE]-0?[1-9]"  # cents are 123.45e-2 of a dollar
+# of 15 to 17 digits, as programs write a binary float: 2.2499999999999998e-05, 0.00018509999999999998
+_FLOAT, _LONG_FLOAT = r"-?[1-9]\.[0-9]{13,15}[1-9][eE]-0?[1-9]", r"-?0\.0{0,9}[1-9][0-9]{13,15}[1-9]"
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,11 +130,13 @@ def decimal_sql(text: str) -> str:
     powers = ", ".join(f"0.{'0' * places}1" for places in range(9))
     power = f"CAST([{powers}] AS DECIMAL(10,9)[])[CAST(right({text}, 1) AS TINYINT)]"
     mantissa = f"split_part(lower({text}), 'e', 1)"
-    small, shifted = f"CAST({mantissa} AS DECIMAL(13,12)) * {power}", f"CAST({mantissa} AS DECIMAL(28,9)) * {power}"
+    small, shifted, from_float = (f"CAST({mantissa} AS DECIMAL({size})) * {power}" for size in ("13,12", "28,9", "17,16"))
     return (
         f"CASE WHEN {text} IS NULL THEN NULL WHEN regexp_full_match({text}, '{_PLAIN}') THEN try_cast({text} AS DECIMAL(38,18)) "
         f"WHEN regexp_full_match({text}, '{_SMALL}') THEN CAST({small} AS DECIMAL(38,18)) "
         f"WHEN regexp_full_match({text}, '{_SHIFTED}') THEN CAST({shifted} AS DECIMAL(38,18)) "
+        f"WHEN regexp_full_match({text}, '{_FLOAT}') THEN CAST({from_float} AS DECIMAL(38,18)) "
+        f"WHEN regexp_full_match({text}, '{_LONG_FLOAT}') THEN CAST({text} AS DECIMAL(38,18)) "
         f"ELSE list_transform([{pieces}], lambda n: {number})[1] END"
     )
 

@@ -20,6 +20,16 @@ SMALL = [
     f"{sign}{first}{'.' if places else ''}{'1203456789012345678'[:places]}{mark}{exponent}"
     for sign, first, places, mark, exponent in itertools.product(("", "-"), "07", range(20), ("e-", "E-", "e-0"), range(13))
 ]
+LONG = [  # 13 to 18 digits, as floats have, with each exponent and without one
+    f"{sign}{head}{'1234567890123456789'[:digits]}{last}{tail}"
+    for sign, (head, tails), digits, last in itertools.product(
+        ("", "-"),
+        (("1.", ("e-01", "e-05", "E-9", "e-10")), ("0.0", ("",)), ("0.000000000", ("",)), ("0.0000000000", ("",))),
+        range(11, 17),
+        "05",
+    )
+    for tail in tails
+]
 FLOATS = [repr(tokens * price / 1e6) for tokens, price in itertools.product((7, 13, 1_037, 90_001), (0.075, 0.3, -2.4, 15.1))] + [
     "2.3999999999999998e-05", "0.000021428571428571428", "1.4880952380952381E-06", "-0.00000148809523809524", "4.9999999999999996e-19",
     "0.12345678901234567890", "0.0000148809523809523809523810", "1e-19", "1.5e-18",
@@ -43,6 +53,7 @@ def meant(text: str) -> Decimal | None:
 @given(texts=st.lists(NUMBER, min_size=1, max_size=60))
 @example(texts=SMALL)
 @example(texts=FLOATS)
+@example(texts=LONG)
 def test_numbers__read_as_they_are_written(texts: list[str]) -> None:
     with duckdb.connect() as connection:
         read = f"SELECT text, {decimal_sql('text')} FROM (SELECT unnest(?::VARCHAR[]) AS text)"
