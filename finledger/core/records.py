@@ -12,7 +12,9 @@ from collections.abc import Iterable, Iterator
 from functools import lru_cache
 
 # By these names a JSON object holds records, instead of being one: of such a file no line is a record.
-HOLDERS = frozenset({"data", "resourceSpans", "batches", "result", "results", "usage_data", "logs", "items"})
+HOLDERS = frozenset(
+    {"data", "resourceSpans", "batches", "result", "results", "usage_data", "logs", "items", "model_breakdown"}
+)
 
 
 def lines_are_records(first: str) -> bool:

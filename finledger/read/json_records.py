@@ -60,12 +60,12 @@ class Found:
         if not self.record:
             return json.dumps(self.told())
         text = self.text
+        if self.along:
+            along = ", ".join(f"{json.dumps(name)}: {written}" for name, (_, written) in self.along.items())
+            text = f"{text[:-1]}{', ' if self.value else ''}{along}}}"
         if "\n" in text or "\r" in text:
             text = text.replace("\n", " ").replace("\r", " ")  # no text in JSON holds one
-        if not self.along:
-            return text
-        along = ", ".join(f"{json.dumps(name)}: {written}" for name, (_, written) in self.along.items())
-        return f"{text[:-1]}{', ' if self.value else ''}{along}}}"
+        return text
 
 
 def _no_number(word: str) -> Json:

@@ -32,7 +32,7 @@ from finledger.read.usage import formats
 CASES = Path(__file__).parents[1] / "formats" / "usage"
 # one good export of each format in each way that it is written; `split` of AWS is left out: there a row's cost hangs on others
 BASES = [
-    "anthropic_costs/page", "anthropic_costs_csv/csv", "anthropic_usage/page", "anthropic_usage_csv/csv",
+    "anthropic_claude_code/page", "anthropic_costs/page", "anthropic_costs_csv/csv", "anthropic_usage/page", "anthropic_usage_csv/csv",
     "aws_cur/legacy", "azure_costs/ea", "bedrock_invocations/lines", "dcgm/range", "focus/1.3",
     "gcp_billing/flattened", "gcp_billing/nested",
     "helicone/requests", "langfuse/blob", "langfuse/observations", "litellm/csv", "litellm/jsonl", "litellm_daily/team",

@@ -29,7 +29,6 @@ __all__ = [
     "added",
     "blocks",
     "cents",
-    "day",
     "fixed",
     "output",
     "sql",
@@ -76,11 +75,6 @@ def unix(name: str, unit: Literal["s", "ms", "us", "ns"] = "s") -> Column:
     return Column((name,), f"CASE WHEN regexp_full_match({{0}}, '[0-9]{{{{9,19}}}}(\\.0*)?') THEN {moment} ELSE {{0}} END")
 
 
-def day(name: str) -> Column:
-    """A day in UTC, as its first instant; a time is taken as it is."""
-    return Column((name,), "CASE WHEN length({0}) = 10 THEN {0} || 'T00:00:00Z' ELSE {0} END")
-
-
 def added(*names: str) -> Column:
     """The sum of whole numbers, empty ones left out; where one is no whole number, a text that is none either."""
     whole = " AND ".join(
@@ -106,8 +100,12 @@ def output(answered: str, asked: str, total: str, thought: str) -> Column:
 
 def cents(name: str) -> Column:
     """An amount in hundredths of the currency; an empty one is refused, never taken as 0."""
+    mantissa, exponent = "regexp_extract({0}, '^[^eE]+')", "CAST(regexp_extract({0}, '[eE]([+-]?[0-9]{{1,3}})$', 1) AS INTEGER)"
+    written = f"TRY({mantissa} || 'e' || ({exponent} - 2))"  # 1.5e-05 is 1.5e-7
     return Column(
-        (name,), "CASE WHEN contains(lower({0}), 'e') THEN {0} || ' cents' ELSE coalesce({0} || 'e-2', '(blank)') END"
+        (name,),
+        f"CASE WHEN contains(lower({{0}}), 'e') THEN coalesce({written}, {{0}} || ' cents') "
+        "ELSE coalesce({0} || 'e-2', '(blank)') END",
     )
 
 

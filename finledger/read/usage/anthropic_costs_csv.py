@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from finledger.read.usage._bill import needed
-from finledger.read.usage._declared import Reader, day, fixed, sql
+from finledger.read.usage._declared import Reader, fixed, sql
+from finledger.read.usage._in_utc import in_utc
 
 READER = Reader(
     title="Anthropic console costs (CSV)",
@@ -14,7 +15,7 @@ READER = Reader(
         "inference_geo", "speed",
     ),
     columns={
-        "ts": day("usage_date_utc"),
+        "ts": in_utc("usage_date_utc"),
         "provider": fixed("anthropic"),
         "model": "model",
         "requests": fixed("0"),
