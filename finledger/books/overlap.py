@@ -23,6 +23,13 @@ KEYS = ("api_key", "api_key_alias", "project", "workspace", "organization", "acc
 _TOKENS = " + ".join(f"coalesce({bucket}, 0)" for bucket in usage.TOKEN_BUCKETS)
 _COST = "coalesce(nullif(billed_cost, 0), effective_cost, 0)"
 _KEY_COLUMNS = ", ".join(f"""coalesce("{name}", '') AS "{name}\"""" for name in KEYS)
+# A model without who makes it and of which day it is: a gateway calls openai/gpt-4o what its provider calls gpt-4o-2024-08-06.
+# The console writes Claude Haiku 4.5 for claude-haiku-4-5-20251001.
+_FAMILY = (
+    "regexp_replace(translate(regexp_replace(lower(model), '^.*/', ''), ' ._', '---'), "
+    "'[-@](20[0-9]{2}-?[0-9]{2}-?[0-9]{2}|latest)$', '')"
+)
+_OWN_ID = "^(wrkspc_|apikey_|key_|proj_|user-|user_|org-)"  # by what the ids of OpenAI's and Anthropic's begin with
 SHOWN = 3
 
 
@@ -81,7 +88,7 @@ class Measured:
     currency: str
 
 
-Sign = Literal["request-id", "key", "no-key", "request-beside", "cost-beside", "cost-twice"]
+Sign = Literal["request-id", "key", "no-key", "request-beside", "cost-beside", "cost-twice", "cost-alike"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -174,9 +181,9 @@ class _Days:
         if certain_only or grains == {"request"}:
             return None
         if grains == {"report", "request"}:
-            return self._joined("request-beside", first, second, ("provider", "day", "model"), keyed=False)
+            return self._request_beside(first, second)
         if grains == {"cost"}:
-            return self._of_same_key("cost-twice", first, second)[0]
+            return self._costs(first, second)
         return self._cost_beside_tokens(first, second)
 
     def _reports(self, first: Side, second: Side, certain_only: bool) -> Overlap | None:
@@ -185,23 +192,29 @@ class _Days:
             return certain
         return Overlap("no-key", *(getattr(unknown, name) for name in Overlap.__slots__[1:]))
 
-    def _of_same_key(self, sign: Sign, first: Side, second: Side) -> tuple[Overlap | None, Overlap | None]:
-        """What has the same provider, day, model and key, and what cannot be told apart."""
+    def _costs(self, first: Side, second: Side) -> Overlap | None:
+        """A bill's rows often have neither key nor model, and then say nothing; by their model they are of one provider."""
+        certain, unknown = self._of_same_key("cost-twice", first, second, "a.family <> ''")
+        if certain is not None or unknown is None:
+            return certain
+        return Overlap("cost-alike", *(getattr(unknown, name) for name in Overlap.__slots__[1:]))
+
+    def _of_same_key(
+        self, sign: Sign, first: Side, second: Side, untold: str = "true"
+    ) -> tuple[Overlap | None, Overlap | None]:
+        """What has the same provider, day, model and key, and what cannot be told apart, where `untold` holds."""
         left, right = self._table(first, keyed=True), self._table(second, keyed=True)
         certain: list[str] = []
         unknown: list[str] = []
         for provider in self._providers(left, right):
-            shared = [name for name in KEYS if self._fills(left, provider, name) and self._fills(right, provider, name)]
-            same = " AND ".join(
-                ("a.provider = b.provider", "a.day = b.day", "a.model = b.model", f"a.provider = {_text(provider)}")
-            )
-            equal = " AND ".join((same, *(f'a."{name}" = b."{name}"' for name in shared)))
+            shared = [name for name in KEYS if self._comparable(left, right, provider, name)]
+            equal_keys = [f'a."{name}" = b."{name}"' for name in shared]
             filled = " OR ".join(f"a.\"{name}\" <> ''" for name in shared)
-            if shared:
-                certain.append(f"({equal} AND ({filled}))")
-                unknown.append(f"({equal} AND NOT ({filled}))")
-            else:
-                unknown.append(f"({equal})")
+            for same in self._same_model(left, right, provider):
+                equal = " AND ".join((same, *equal_keys))
+                if shared:
+                    certain.append(f"({equal} AND ({filled}))")
+                unknown.append(f"({equal} AND {untold} AND NOT ({filled or 'false'}))")
         found = (
             self._pairs(sign, first, second, left, right, conditions, "day", KEYS) if conditions else None
             for conditions in (certain, unknown)
@@ -219,9 +232,20 @@ class _Days:
         )
         return self._pairs("cost-beside", first, second, left, right, [f"({same})"], "date_trunc('month', day)", ())
 
-    def _joined(self, sign: Sign, first: Side, second: Side, names: Sequence[str], *, keyed: bool) -> Overlap | None:
-        left, right = self._table(first, keyed=keyed), self._table(second, keyed=keyed)
-        return self._pairs(sign, first, second, left, right, [" AND ".join(f"a.{n} = b.{n}" for n in names)], "day", ())
+    def _request_beside(self, first: Side, second: Side) -> Overlap | None:
+        left, right = self._table(first, keyed=False), self._table(second, keyed=False)
+        conditions = [
+            f"({same})" for provider in self._providers(left, right) for same in self._same_model(left, right, provider)
+        ]
+        return self._pairs("request-beside", first, second, left, right, conditions, "day", ()) if conditions else None
+
+    def _same_model(self, left: str, right: str, provider: str) -> Iterator[str]:
+        """The conditions by which two rows are of one provider, day and model; tokens without a model may be of each."""
+        same = f"a.provider = b.provider AND a.day = b.day AND a.provider = {_text(provider)}"
+        yield f"{same} AND a.family = b.family"
+        for side, other, table in (("a", "b", left), ("b", "a", right)):
+            if _any(self._connection, f"{table} WHERE provider = {_text(provider)} AND model = '' AND tokens <> 0"):
+                yield f"{same} AND {side}.model = '' AND {side}.tokens <> 0 AND {other}.tokens <> 0"
 
     def _pairs(
         self, sign: Sign, first: Side, second: Side, left: str, right: str, conditions: Sequence[str], counted: str,
@@ -269,17 +293,25 @@ class _Days:
             self._connection.executemany("INSERT INTO named VALUES (?, ?)", named)
         keys = f", {_KEY_COLUMNS}" if keyed else ""
         self._connection.execute(
-            f"CREATE OR REPLACE TEMP TABLE {name} AS SELECT n.name AS provider, CAST(ts AS DATE) AS day, "
+            f"CREATE OR REPLACE TEMP TABLE {name} AS SELECT *, {_FAMILY} AS family FROM (SELECT n.name AS provider, "
+            "CAST(ts AS DATE) AS day, "
             f"coalesce(model, '') AS model, sum({_TOKENS}) AS tokens, sum({_COST}) AS cost, "
             f"min(billed_currency) AS currency, min_by(file_sha256, record) AS file_sha256, min(record) AS record {keys} "
             f"FROM {side.near_rows} r JOIN named n ON r.provider = n.provider "
-            f"GROUP BY ALL HAVING sum({_TOKENS}) <> 0 OR sum({_COST}) <> 0 OR sum(coalesce(requests, 0)) <> 0"
+            f"GROUP BY ALL HAVING sum({_TOKENS}) <> 0 OR sum({_COST}) <> 0 OR sum(coalesce(requests, 0)) <> 0)"
         )
         return name
 
     def _providers(self, left: str, right: str) -> list[str]:
         query = f"SELECT DISTINCT provider FROM {left} SEMI JOIN {right} USING (provider) ORDER BY 1"
         return [str(name) for (name,) in self._connection.execute(query).fetchall()]
+
+    def _comparable(self, left: str, right: str, provider: str, name: str) -> bool:
+        """Whether both sides have the key, and in the same terms: an id of the provider's is never equal to a name."""
+        if not all(self._fills(table, provider, name) for table in (left, right)):
+            return False
+        ids = f"WHERE provider = {_text(provider)} AND regexp_matches(\"{name}\", '{_OWN_ID}')"
+        return _any(self._connection, f"{left} {ids}") == _any(self._connection, f"{right} {ids}")
 
     def _fills(self, table: str, provider: str, name: str) -> bool:
         return _any(self._connection, f"{table} WHERE provider = {_text(provider)} AND \"{name}\" <> ''")

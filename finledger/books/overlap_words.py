@@ -72,6 +72,9 @@ def _message(found: Overlap, spare: Side, kept: Side) -> str:
         return f"{names} have usage of the same models on the same days ({found.count:,}), and both are charged: {both}"
     if found.sign == "cost-beside":
         return f"the cost of {_name(spare, kept)} is passed on for what {_name(kept, spare)} prices by its tokens: {both}"
+    if found.sign == "cost-alike":
+        days = f"the same models on the same days ({found.count:,})"
+        return f"{names} have costs of one provider for {days}, nothing tells them apart, and both are passed on: {both}"
     return f"{names} have costs of one account on the same days ({found.count:,}), and both are passed on: {both}"
 
 

@@ -222,6 +222,51 @@ def test_cost_from_two_bills__is_a_warning_where_the_account_is_the_same(tmp_pat
     assert [code for code, *_ in notices(found)] == ["cost-from-two-sources"]
 
 
+ALIKE = (
+    "report usage of one provider on the same days (1), and nothing tells it apart: 300 tokens by console, 300 tokens by api"
+)
+
+
+@pytest.mark.parametrize(
+    ("of_api", "of_console"),
+    [
+        ("m,300,,,", "m-2026-06-01,300,,,"),
+        ("acme/m,300,,,", "M@20260601,300,,,"),
+        ("claude-haiku-4-5-20251001,300,,,", "Claude Haiku 4.5,300,,,"),
+        ("m,300,,,", ",300,,,"),
+        (",300,,,", "m,300,k1,,"),
+        ("m,300,apikey_01,,", "m,300,h4sh,,"),
+        ("m,300,,proj_a,", "m,300,,Search,"),
+    ],
+)
+def test_reports__that_name_models_and_keys_otherwise(tmp_path: Path, of_api: str, of_console: str) -> None:
+    """A gateway leaves out the day of a model, a console its id; a report may be cut by no model; an id is equal to no name."""
+    books = Books(tmp_path)
+    books.load(books.export("api", "daily", f"a1,{DAY},openai,{of_api}", head=REPORT))
+    found = refused(books, books.export("console", "console", f"c1,{DAY},openai,{of_console}", head=REPORT))
+    assert found == [("usage-sources-alike", f"console and api {ALIKE}")]
+
+
+@pytest.mark.parametrize("of_console", ["n,300,,,", "m-large,300,,,", "m,300,k2,,", ",0,,,"])
+def test_reports__of_other_models_and_keys(tmp_path: Path, of_console: str) -> None:
+    books = Books(tmp_path)
+    books.load(books.export("api", "daily", f"a1,{DAY},openai,m,300,k1,,", head=REPORT))
+    assert notices(books.load(books.export("console", "console", f"c1,{DAY},openai,{of_console}", head=REPORT))) == []
+
+
+def test_cost_from_two_bills__of_the_same_models_is_a_warning(tmp_path: Path) -> None:
+    head = "provider,model,billed_cost,billed_currency,workspace"
+    books = Books(tmp_path)
+    books.load(books.export("api", "bill", f"a1,{DAY},anthropic,claude-haiku-4-5-20251001,12.5,USD,wrkspc_01", head=head))
+    found = books.load(
+        books.export("console", "invoice", f"c1,{DAY},anthropic,Claude Haiku 4.5,12.50,USD,Search", head=head)
+    )
+    message = "have costs of one provider for the same models on the same days (1), nothing tells them apart, and both are passed on"
+    assert notices(found) == [
+        ("cost-from-two-sources", "warning", f"console and api {message}: 12.5 USD by console, 12.5 USD by api")
+    ]
+
+
 def test_stored__only_what_is_certain(tmp_path: Path) -> None:
     """What was loaded while one source was only compared is found when both are charged."""
     books = Books(tmp_path)

@@ -100,7 +100,10 @@ def output(answered: str, asked: str, total: str, thought: str) -> Column:
 
 def cents(name: str) -> Column:
     """An amount in hundredths of the currency; an empty one is refused, never taken as 0."""
-    mantissa, exponent = "regexp_extract({0}, '^[^eE]+')", "CAST(regexp_extract({0}, '[eE]([+-]?[0-9]{{1,3}})$', 1) AS INTEGER)"
+    mantissa, exponent = (
+        "regexp_extract({0}, '^[^eE]+')",
+        "CAST(regexp_extract({0}, '[eE]([+-]?[0-9]{{1,3}})$', 1) AS INTEGER)",
+    )
     written = f"TRY({mantissa} || 'e' || ({exponent} - 2))"  # 1.5e-05 is 1.5e-7
     return Column(
         (name,),
