@@ -33,6 +33,8 @@ URIS: list[Any] = [
 ]  # fmt: skip
 KINDS: list[list[str]] = [
     ["prompt_tokens", "completion_tokens", "total_tokens", "prompt_cache_hit_tokens"],
+    ["prompt_tokens", "completion_tokens", "cached_tokens", "cache_read_input_tokens", "cache_creation_input_tokens"],
+    ["prompt_token_count", "candidates_token_count"],
     ["input_tokens", "output_tokens", "cache_read_input_tokens", "cache_creation_input_tokens", "service_tier"],
     ["input_tokens", "output_tokens", "total_tokens"],
     ["promptTokenCount", "candidatesTokenCount", "thoughtsTokenCount", "cachedContentTokenCount", "toolUsePromptTokenCount"],
@@ -41,12 +43,12 @@ KINDS: list[list[str]] = [
 ]  # fmt: skip
 DETAILS: list[dict[str, list[str]]] = [
     {"prompt_tokens_details": ["cached_tokens", "cache_creation_tokens"], "completion_tokens_details": ["reasoning_tokens"]},
-    {"input_tokens_details": ["cached_tokens"], "output_tokens_details": ["reasoning_tokens"]},
+    {"input_tokens_details": ["cached_tokens", "cache_write_tokens"], "output_tokens_details": ["reasoning_tokens"]},
     {"prompt_token_details": ["cached_tokens"], "billed_units": ["input_tokens", "output_tokens"]},
     {"cache_creation": [f"ephemeral_{lifetime}_input_tokens" for lifetime in ("5m", "1h", "24h")]}, {}, {},
 ]  # fmt: skip
 FIELDS = (
-    "id", "response_id", "responseId", "request_id", "requestId", "model", "modelVersion", "request_model", "provider", "team",
+    "id", "response_id", "responseId", "request_id", "requestId", "model", "modelVersion", "modelId", "model_version", "request_model", "provider", "team",
     "service_tier", "organization", "user", "api_key", "project", "status_code", "error", "other", "meta", "result", "body",
     "response",
 )  # fmt: skip

@@ -12,6 +12,7 @@ from collections.abc import Iterable
 
 from finledger.read.columns import literal, over, quoted
 from finledger.read.header import texts_in
+from finledger.read.usage._streams import HOLDING
 
 NAMES = (
     "id", "time", "model", "provider", "request_id", "service_tier", "organization", "call_type", "region", "requests", "status",
@@ -19,26 +20,26 @@ NAMES = (
 )  # fmt: skip
 HTTP_DATE = r"[A-Z][a-z]{2}, \d{1,2} [A-Z][a-z]{2} \d{4} \d{2}:\d{2}:\d{2} GMT"
 ADDRESS = "address_of_answer"  # the function of an address: provider, model, call and region, with chr(31) between them
-_HOLDING = ("usage", "usageMetadata", "meta", "amazon-bedrock-invocationMetrics", "billed_units")
+_HOLDING = (*HOLDING, "billed_units")
 _INNER = ("response", "body", "modelOutput", "result")
-_TIMES = ("timestamp", "created_at", "created", "createTime", "date", "time", "start_time")
+_TIMES = ("timestamp", "created_at", "created", "createTime", "create_time", "date", "time", "start_time")
 _FIELDS = (
-    "uri", "url", "request_url", "response_model", "model", "modelVersion", "request_model", "response_id", "responseId", "id",
-    "request_id", "requestId", *_TIMES, "provider", "service_tier", "openai_organization", "organization", "status_code",
-    "error", "team", "project", "api_key", "user",
+    "uri", "url", "request_url", "response_model", "model", "modelVersion", "model_version", "modelId", "request_model",
+    "response_id", "responseId", "id", "request_id", "requestId", *_TIMES, "provider", "service_tier", "openai_organization",
+    "organization", "status_code", "error", "team", "project", "api_key", "user",
 )  # fmt: skip
 _COUNTS = (
     "promptTokenCount", "toolUsePromptTokenCount", "candidatesTokenCount", "thoughtsTokenCount", "cachedContentTokenCount",
     "totalTokenCount", "inputTokens", "inputTokenCount", "outputTokens", "outputTokenCount", "cacheReadInputTokens",
     "cacheReadInputTokenCount", "cacheWriteInputTokens", "cacheWriteInputTokenCount", "prompt_tokens", "completion_tokens",
     "total_tokens", "prompt_cache_hit_tokens", "input_tokens", "output_tokens", "cache_read_input_tokens",
-    "cache_creation_input_tokens",
+    "cache_creation_input_tokens", "cached_tokens", "num_cached_tokens",
 )  # fmt: skip
 _DETAILS = {
     "prompt_tokens_details": ("cached_tokens", "cache_creation_tokens", "cache_write_tokens"),
     "prompt_token_details": ("cached_tokens",),
     "completion_tokens_details": ("reasoning_tokens",),
-    "input_tokens_details": ("cached_tokens",),
+    "input_tokens_details": ("cached_tokens", "cache_write_tokens", "cache_creation_tokens"),
     "output_tokens_details": ("reasoning_tokens",),
     "billed_units": ("input_tokens", "output_tokens"),
 }
@@ -58,8 +59,9 @@ _KINDS = {
     "inputTokenCount": {"input": f"inputTokenCount+{_READ}+{_WRITTEN}", **_CONVERSE},
     "prompt_tokens": {
         "input": "prompt_tokens", "output": "completion_tokens", "total": "total_tokens",
-        "cached": "prompt_tokens_details.cached_tokens|prompt_token_details.cached_tokens|prompt_cache_hit_tokens",
-        "written": "prompt_tokens_details.cache_creation_tokens|prompt_tokens_details.cache_write_tokens",
+        "cached": "prompt_tokens_details.cached_tokens|prompt_token_details.cached_tokens|prompt_cache_hit_tokens|"
+                  "cache_read_input_tokens|cached_tokens|num_cached_tokens",
+        "written": "prompt_tokens_details.cache_creation_tokens|prompt_tokens_details.cache_write_tokens|cache_creation_input_tokens",
         "reasoning": "completion_tokens_details.reasoning_tokens",
     },
     "input_tokens": {
@@ -70,6 +72,7 @@ _KINDS = {
     "of responses": {
         "input": "input_tokens", "output": "output_tokens", "total": "total_tokens",
         "cached": "input_tokens_details.cached_tokens", "reasoning": "output_tokens_details.reasoning_tokens",
+        "written": "input_tokens_details.cache_write_tokens|input_tokens_details.cache_creation_tokens",
     },
 }  # fmt: skip
 Level = list[tuple[str, str]]
@@ -172,7 +175,10 @@ def _settled() -> list[Level]:
 
 def _flat() -> str:
     known, model_there, call, region = (f"nullif(called[{n}], '')" for n in range(1, 5))
-    model, status = _first("response_model", "model", "modelVersion", "request_model"), _first("status_code")
+    model, status = (
+        _first("response_model", "model", "modelVersion", "model_version", "modelId", "request_model"),
+        _first("status_code"),
+    )
     iso = "strftime(try_strptime(stamp, '%a, %d %b %Y %H:%M:%S GMT'), '%Y-%m-%dT%H:%M:%SZ')"
     texts = {
         "id": "named",

@@ -30,6 +30,7 @@ __all__ = [
     "blocks",
     "cents",
     "fixed",
+    "moment",
     "output",
     "sql",
     "unix",
@@ -73,6 +74,19 @@ def unix(name: str, unit: Literal["s", "ms", "us", "ns"] = "s") -> Column:
     scaled = f"{whole} || '{'0' * digits}'" if digits >= 0 else f"left({whole}, greatest(length({whole}) - 3, 0))"
     moment = f"strftime(make_timestamp(TRY(CAST(nullif({scaled}, '') AS BIGINT))), '%Y-%m-%dT%H:%M:%S.%fZ')"
     return Column((name,), f"CASE WHEN regexp_full_match({{0}}, '[0-9]{{{{9,19}}}}(\\.0*)?') THEN {moment} ELSE {{0}} END")
+
+
+def moment(name: str) -> Column:
+    """A time as a program says it: a number since 1970, of seconds with or without decimals, or by its length of milliseconds,
+    microseconds or nanoseconds; any other text is taken as it is."""
+    seconds = "regexp_extract({0}, '^[0-9]+') || rpad(left(regexp_extract({0}, '\\.([0-9]*)', 1), 6), 6, '0')"
+    micros = (
+        f"CASE length(regexp_extract({{0}}, '^[0-9]+')) WHEN 13 THEN {{0}} || '000' WHEN 16 THEN {{0}} "
+        f"WHEN 19 THEN left({{0}}, 16) ELSE {seconds} END"
+    )
+    written = f"strftime(make_timestamp(TRY(CAST({micros} AS BIGINT))), '%Y-%m-%dT%H:%M:%S.%fZ')"
+    number = "'[0-9]{{9,10}}(\\.[0-9]*)?|[0-9]{{13}}|[0-9]{{16}}|[0-9]{{19}}'"
+    return Column((name,), f"CASE WHEN regexp_full_match({{0}}, {number}) THEN {written} ELSE {{0}} END")
 
 
 def added(*names: str) -> Column:

@@ -4,8 +4,10 @@ Known are OpenAI's two (and Azure, Groq, Mistral, DeepSeek, Writer, Together, wh
 (Converse and the answers and headers of invoke), Cohere's billed units, and Voyage's total. The block lies in the record, or in
 its `response`, `body` or `response.body`; in the results of batches in `response.body` (OpenAI), `result.message` (Anthropic) or
 `modelOutput` (Bedrock). Results of the last two say no time, and none is made up. A streamed answer may hold several blocks: they
-are running totals, so a later one replaces the fields it has, and none is added. Cohere bills `billed_units`; its `tokens` are not
-counted. Ordinary records are read in SQL (_answers.py), the others here.
+are running totals, so a later one replaces the fields it has, and none is added. It may also be the list of its events, or the text
+that came (`data: {…}`). Cohere bills `billed_units`; its `tokens` are not counted. An answer that says no usage is refused, since its
+tokens would be free; a piece of one (a chunk of a stream, each on a line) is no call. Ordinary records are read in SQL (_answers.py),
+the others here.
 """
 
 from __future__ import annotations
@@ -21,7 +23,8 @@ from urllib.parse import unquote, urlsplit
 
 from finledger.read.documents import InSql, Places
 from finledger.read.usage._answers import ADDRESS, HTTP_DATE, NAMES, ordinary
-from finledger.read.usage._declared import Reader, output, unix
+from finledger.read.usage._declared import Reader, moment, output
+from finledger.read.usage._streams import HOLDING, is_piece, opened, packed
 
 Json = Any
 _HOSTS = {
@@ -38,8 +41,12 @@ _FAMILIES = (
     "prompt_tokens",
     "input_tokens",
     "total_tokens",
+    "prompt_token_count",
+    "inputTextTokenCount",
+    "prompt_eval_count",
 )
-_HOLDING = ("usage", "usageMetadata", "meta", "amazon-bedrock-invocationMetrics")
+_MADE_BY = {"promptTokenCount": "gemini", "prompt_token_count": "gemini", "billed_units": "cohere"}
+_ANSWERED = ("choices", "candidates", "content", "generation", "generations", "completion", "output")
 _HTTP_DATE = re.compile(HTTP_DATE)
 _WHOLE = re.compile("[0-9]{1,18}")
 _NEVER_SENT = ("canceled", "expired", "batch_cancelled", "batch_expired")  # to the model: no call
@@ -49,10 +56,11 @@ _HEADER = "x-amzn-bedrock-{}-token-count"
 def _flat(record: dict[str, Json]) -> Iterator[dict[str, Json]]:
     """One row of an answer: who answered what, when, and its counts, the input with what was read from and written to a cache."""
     bodies = [body for body in _bodies(record) if isinstance(body, dict)]
-    usage: dict[str, Json] = {}
-    for body in reversed(bodies):
-        usage |= _usage(body)
-    usage = usage or _headers(record)
+    usage = _merged(bodies) or _headers(record)
+    if not usage:
+        others = [body for body in (opened(each, _said) for each in packed(record)) if body]
+        usage = _merged(others)
+        bodies += others if usage else []
 
     def first(*names: str) -> Json:
         for name in names:
@@ -65,18 +73,20 @@ def _flat(record: dict[str, Json]) -> Iterator[dict[str, Json]]:
     host, path, known, named = _address(str(first("uri", "url", "request_url") or ""))
     bedrock = host.startswith("bedrock-runtime.")
     family = next((name for name in _FAMILIES if name in usage), "")
-    model = first("response_model", "model", "modelVersion", "request_model")
+    model = first("response_model", "model", "modelVersion", "model_version", "modelId", "request_model")
+    piece = not family and is_piece(bodies)
     flat = {
-        "id": first("response_id", "responseId") or _own_id(bodies) or first("request_id", "requestId") or _hash(record),
-        "time": _time(first("timestamp", "created_at", "created", "createTime", "date", "time", "start_time")),
+        "id": (not piece and (first("response_id", "responseId") or _own_id(bodies) or first("request_id", "requestId")))
+        or _hash(record),
+        "time": _time(first("timestamp", "created_at", "created", "createTime", "create_time", "date", "time", "start_time")),
         "model": (named or model) if bedrock else (model or named),
-        "provider": first("provider") or known or {"promptTokenCount": "gemini", "billed_units": "cohere"}.get(family),
+        "provider": first("provider") or known or _MADE_BY.get(family if "generation_token_count" not in usage else ""),
         "request_id": first("request_id", "requestId"),
         "service_tier": first("service_tier") or usage.get("service_tier"),
         "organization": first("openai_organization", "organization"),
         "call_type": _call(path),
         "region": host.split(".")[1] if bedrock else None,
-        "requests": "0" if _ended(record) in _NEVER_SENT else "1",
+        "requests": "0" if piece or _ended(record) in _NEVER_SENT else "1",
         "status": _status(first("status_code"), first("error")) or _ended(record),
         **{name: first(name) for name in ("team", "project", "api_key", "user")},
     }  # fmt: skip
@@ -88,7 +98,8 @@ def _flat(record: dict[str, Json]) -> Iterator[dict[str, Json]]:
     else:
         # refused: a block of an unknown shape is not nothing, nor is what a batch's model answered
         answered = json.dumps(record["modelOutput"])[:100] if record.get("modelOutput") else None
-        flat["input"] = _unread(first("usage", "usageMetadata")) or answered
+        silent = _silent(record, bodies) if flat["status"] is None and not piece else None
+        flat["input"] = _unread(first("usage", "usageMetadata", "usage_metadata")) or answered or silent
     yield flat
 
 
@@ -133,26 +144,56 @@ def _bodies(record: Mapping[str, Json]) -> Iterator[Json]:
         yield inner.get("body") if isinstance(inner, dict) else None
 
 
+def _silent(record: Mapping[str, Json], bodies: Sequence[Mapping[str, Json]]) -> str | None:
+    """Refused: an answer of which nobody says what it took."""
+    answered = any(body.get(name) for body in bodies for name in _ANSWERED)
+    return "(no usage)" if answered or (isinstance(record.get("response"), str | list) and record["response"]) else None
+
+
 def _own_id(bodies: Sequence[Mapping[str, Json]]) -> Json:
     """The innermost id: that of the answer, not that of the log's line."""
     return next((body["id"] for body in reversed(bodies) if body.get("id")), None)
 
 
+def _merged(bodies: Sequence[Mapping[str, Json]]) -> dict[str, Json]:
+    usage: dict[str, Json] = {}
+    for body in reversed(bodies):
+        usage |= _said(body)
+    return usage
+
+
+def _said(body: Mapping[str, Json]) -> dict[str, Json]:
+    return _usage(body) or _in_body(body)
+
+
 def _usage(body: Mapping[str, Json]) -> dict[str, Json]:
     """The usage block inside a body, or a list of blocks put together."""
     found: dict[str, Json] = {}
-    for name in _HOLDING:
+    for name in HOLDING:
         held = body.get(name)
         if held is None:
             continue
         for block in held if isinstance(held, list) else [held]:
             if isinstance(block, dict):
                 inner = _usage(block)
-                counted = {key: value for key, value in block.items() if value is not None and key not in _HOLDING}
+                counted = {key: value for key, value in block.items() if value is not None and key not in HOLDING}
                 found |= inner or (counted if any(key in counted for key in (*_FAMILIES, "output_tokens")) else {})
     if not found and isinstance(body.get("billed_units"), dict):
         found = {"billed_units": body["billed_units"]}
     return found
+
+
+def _in_body(body: Mapping[str, Json]) -> dict[str, Json]:
+    """What Llama, Titan and Ollama say in the answer itself, as a usage block."""
+    if "inputTextTokenCount" in body:
+        results = [each for each in body.get("results") or () if isinstance(each, dict)]
+        return {
+            "inputTextTokenCount": body["inputTextTokenCount"],
+            "tokenCount": [each.get("tokenCount") for each in results],
+        }
+    names = ("prompt_token_count", "generation_token_count", "prompt_eval_count", "eval_count")
+    found = {name: body[name] for name in names if body.get(name) is not None}
+    return found if any(name in found for name in _FAMILIES) else {}
 
 
 def _unreadable(bodies: Sequence[Mapping[str, Json]]) -> str | None:
@@ -167,7 +208,8 @@ def _unreadable(bodies: Sequence[Mapping[str, Json]]) -> str | None:
 
 def _unread(block: Json) -> str | None:
     blocks = block if isinstance(block, list) else [block]
-    held = any(isinstance(each, dict) and any(value is not None for value in each.values()) for each in blocks)
+    timed = isinstance(block, dict) and block.get("type") == "duration"  # speech is billed by its seconds
+    held = any(isinstance(each, dict) and any(value is not None for value in each.values()) for each in blocks) and not timed
     return json.dumps(block, default=str)[:100] if held else None
 
 
@@ -197,6 +239,15 @@ def _counts(family: str, usage: Mapping[str, Json]) -> dict[str, Json]:
 
     if family == "billed_units":
         return {"input": at("billed_units.input_tokens"), "output": at("billed_units.output_tokens")}
+    if family == "inputTextTokenCount":
+        return {"input": at(family), "output": _plus(*at("tokenCount"))}
+    if family == "prompt_eval_count":
+        return {"input": at(family), "output": at("eval_count")}
+    if family == "prompt_token_count":
+        thoughts, asked = at("thoughts_token_count"), _plus(at(family), at("tool_use_prompt_token_count"))
+        answered = _plus(at("candidates_token_count", "generation_token_count"), thoughts)
+        cached, total = at("cached_content_token_count"), at("total_token_count")
+        return {"input": asked, "cached": cached, "output": answered, "reasoning": thoughts, "total": total}
     if family == "promptTokenCount":
         thoughts, cached = at("thoughtsTokenCount"), at("cachedContentTokenCount")
         asked = _plus(at("promptTokenCount"), at("toolUsePromptTokenCount"))
@@ -210,9 +261,18 @@ def _counts(family: str, usage: Mapping[str, Json]) -> dict[str, Json]:
         return {
             "input": at("prompt_tokens"),
             "cached": at(
-                "prompt_tokens_details.cached_tokens", "prompt_token_details.cached_tokens", "prompt_cache_hit_tokens"
+                "prompt_tokens_details.cached_tokens",
+                "prompt_token_details.cached_tokens",
+                "prompt_cache_hit_tokens",
+                "cache_read_input_tokens",
+                "cached_tokens",
+                "num_cached_tokens",
             ),
-            "written": at("prompt_tokens_details.cache_creation_tokens", "prompt_tokens_details.cache_write_tokens"),
+            "written": at(
+                "prompt_tokens_details.cache_creation_tokens",
+                "prompt_tokens_details.cache_write_tokens",
+                "cache_creation_input_tokens",
+            ),
             "output": at("completion_tokens"),
             "reasoning": at("completion_tokens_details.reasoning_tokens"),
             "total": at("total_tokens"),
@@ -225,6 +285,7 @@ def _counts(family: str, usage: Mapping[str, Json]) -> dict[str, Json]:
         return {
             "input": at("input_tokens"),
             "cached": cached,
+            "written": at("input_tokens_details.cache_write_tokens", "input_tokens_details.cache_creation_tokens"),
             "output": at("output_tokens"),
             "reasoning": reasoning,
             "total": total,
@@ -283,7 +344,7 @@ READER = Reader(
     places=Places(("",), (), _flat, InSql(NAMES, ordinary, {ADDRESS: _called})),
     columns={
         "usage_id": "id",
-        "ts": unix("time"),
+        "ts": moment("time"),
         "team": "team",
         "model": "model",
         "provider": "provider",
