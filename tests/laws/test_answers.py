@@ -48,9 +48,9 @@ DETAILS: list[dict[str, list[str]]] = [
     {"cache_creation": [f"ephemeral_{lifetime}_input_tokens" for lifetime in ("5m", "1h", "24h")]}, {}, {},
 ]  # fmt: skip
 FIELDS = (
-    "id", "response_id", "responseId", "request_id", "requestId", "model", "modelVersion", "modelId", "model_version", "request_model", "provider", "team",
-    "service_tier", "organization", "user", "api_key", "project", "status_code", "error", "other", "meta", "result", "body",
-    "response",
+    "id", "response_id", "responseId", "request_id", "requestId", "model", "modelVersion", "modelId", "model_version",
+    "request_model", "provider", "team", "service_tier", "organization", "user", "api_key", "project", "status_code", "error",
+    "other", "meta", "result", "body", "response",
 )  # fmt: skip
 
 

@@ -2,7 +2,9 @@
 
 Every observation is kept, as a trace's root may be one that is no call; only generations and embeddings count as requests.
 The keys of `usageDetails` are the sender's own: one that speaks of input is input, unless it speaks of the cache. Usage with
-nothing but a total is refused, because nobody can say what it was (M5). The cost is Langfuse's own estimate, or the sender's, in USD.
+nothing but a total is refused, because nobody can say what it was (M5), and so are tokens under a key that says neither. What is
+counted in no tokens (characters, searches) is left out, also of a total that Langfuse made of all keys. The cost is Langfuse's own
+estimate, or the sender's, in USD.
 """
 
 from __future__ import annotations
@@ -17,10 +19,11 @@ from finledger.read.usage._in_utc import in_utc
 _MAP = "CASE WHEN json_valid(@) THEN @ WHEN json_valid(replace(@, '''', '\"')) THEN replace(@, '''', '\"') END"
 _READ = "(contains(KEY, 'cache_read') OR contains(KEY, 'cached'))"
 _WRITE = "(contains(KEY, 'cache_creation') OR contains(KEY, 'cache_write'))"
-_REASONING = "contains(KEY, 'reasoning')"
+_REASONING = "(contains(KEY, 'reasoning') OR contains(KEY, 'thoughts'))"
 _INPUT = f"((contains(KEY, 'input') OR contains(KEY, 'prompt')) AND NOT {_READ} AND NOT {_WRITE})"
-_OUTPUT = f"((contains(KEY, 'output') OR contains(KEY, 'completion')) AND NOT {_REASONING})"
-_TOTAL = "KEY IN ('total', 'total_tokens')"
+_ANSWERED = "regexp_matches(KEY, 'output|completion|candidates')"  # the last is Gemini's
+_OUTPUT = f"({_ANSWERED} AND NOT {_REASONING} AND NOT {_INPUT} AND NOT {_READ} AND NOT {_WRITE})"
+_TOTAL = "KEY IN ('total', 'total_tokens', 'totaltokens', 'totaltokencount', 'total_token_count')"
 
 
 _BUCKETS = {
@@ -31,6 +34,7 @@ _BUCKETS = {
     "@reasoning": _REASONING,
     "@total": _TOTAL,
 }
+_OTHER = f"NOT ({' OR '.join(_BUCKETS.values())})"
 
 # Usage as nearly all is: whole numbers by keys that are known, no two of them of one bucket.
 _USUAL = {
@@ -83,6 +87,13 @@ def _values(condition: str) -> Column:
     return sql(f"CASE WHEN {{0}} IS NOT NULL THEN {found} END", "@entries")
 
 
+def _unread() -> Column:
+    """Tokens under a key of no bucket, with the key."""
+    chosen = f"{_OTHER} AND contains(KEY, 'token') AND e.value NOT IN ('0', '')".replace("KEY", "lower(e.key)")
+    found = f"list_transform(list_filter({{0}}, lambda e: {chosen}), lambda e: e.value || ' in ' || e.key)"
+    return sql(f"CASE WHEN {{0}} IS NOT NULL THEN {found} END", "@entries")
+
+
 _SUM = (
     "CASE len({0}) WHEN 0 THEN NULL WHEN 1 THEN {0}[1] ELSE CASE "
     "WHEN len(list_filter({0}, lambda v: NOT regexp_full_match(v, '[0-9]{{1,17}}'))) = 0 "
@@ -98,8 +109,21 @@ def _sum(bucket: str) -> Column:
 def _input() -> Column:
     """The sum of the input's counts; what the map is, where it is none."""
     return sql(
-        f"CASE WHEN {{3}} THEN {{4}} WHEN {{1}} IS NOT NULL AND {{2}} IS NULL THEN {{1}} ELSE {_SUM} END",
-        "@input", "usageDetails", "@entries", "@usual", "@input known",
+        f"CASE WHEN {{3}} THEN {{4}} WHEN {{1}} IS NOT NULL AND {{2}} IS NULL THEN {{1}} "
+        f"WHEN len({{5}}) > 0 AND len({{6}}) = 0 THEN array_to_string({{5}}, ' + ') ELSE {_SUM} END",
+        "@input", "usageDetails", "@entries", "@usual", "@input known", "@unread", "@total",
+    )  # fmt: skip
+
+
+def _total() -> Column:
+    """The sender's own sum of the tokens. Langfuse makes one of all keys where there is none, also of those that count no tokens."""
+    numbers = ", ".join(f"{{{number}}}" for number in range(3, 3 + len(_BUCKETS)))
+    every = f"list_sum(list_transform(flatten([{numbers}]), lambda v: TRY_CAST(v AS HUGEINT)))"
+    other = "list_sum(list_transform({3}, lambda v: TRY_CAST(v AS HUGEINT)))"
+    less = f"len({{0}}) = 1 AND len({{3}}) > 0 AND TRY_CAST({{0}}[1] AS HUGEINT) = {every}"
+    return sql(
+        f"CASE WHEN {{1}} THEN {{2}} WHEN {less} THEN CAST(TRY_CAST({{0}}[1] AS HUGEINT) - {other} AS VARCHAR) ELSE {_SUM} END",
+        "@total", "@usual", "@total known", "@other", *(name for name in _BUCKETS if name != "@total"),
     )  # fmt: skip
 
 
@@ -120,6 +144,8 @@ READER = Reader(
         "@usual": _usual(),
         "@entries": _entries(),
         **{name: _values(condition) for name, condition in _BUCKETS.items()},
+        "@other": _values(_OTHER),
+        "@unread": _unread(),
     },
     columns={
         "usage_id": "id",
@@ -150,7 +176,7 @@ READER = Reader(
         "tag": "tags",
     },
     reasoning="beside",
-    total=_sum("@total"),
+    total=_total(),
     m5="the keys of usageDetails do not overlap: cached, written and reasoning tokens stand beside input and output; where "
     "the sender's own total is not the keys together, the row is refused.",
 )
