@@ -11,6 +11,7 @@ from __future__ import annotations
 import io
 import itertools
 import json
+import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -185,12 +186,19 @@ def bad_json(why: str, shown_as: str) -> Problem:
     return Problem("bad-json", f"the document cannot be read to its end: {why}", SourceRef(shown_as), remedy=remedy)
 
 
+_PAGE_OF = re.compile(rb'"page":([0-9]{1,9})[,}]')
+_PAGES = re.compile(rb'"(?:totalPages|total_pages)":([0-9]{1,9})[,}]')
+
+
 def more_follows(path: Path) -> bool:
-    """Whether the last page of an API's answer says that there is another."""
+    """Whether the last page of an API's answer says that there is another: by `has_more`, or as the third page of five."""
     with path.open("rb") as stream:
         stream.seek(max(path.stat().st_size - 4096, 0))
         end = stream.read().replace(b" ", b"").replace(b"\n", b"")
-    return b'"has_more":true' in end[end.rfind(b'"has_more"') :]
+    if b'"has_more":' in end:
+        return b'"has_more":true' in end[end.rfind(b'"has_more"') :]
+    page, pages = _PAGE_OF.findall(end), _PAGES.findall(end)
+    return bool(page and pages) and int(page[-1]) < int(pages[-1])
 
 
 def records(stream: BinaryIO, document: bool, record_path: str, places: Places) -> Iterator[dict[str, Any] | str]:
