@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from finledger.read.documents import Places
 from finledger.read.usage._declared import Reader, fixed, output, sql
+from finledger.read.usage._in_utc import in_utc
 
 _USAGE = "usage_object"
 
@@ -27,7 +28,7 @@ READER = Reader(
     columns={
         "usage_id": "request_id",
         "request_id": "request_id",
-        "ts": "startTime",
+        "ts": in_utc("startTime"),
         "provider": "custom_llm_provider",
         "model": "model|model_group",
         "requests": fixed("1"),

@@ -20,9 +20,9 @@ _PLAIN = (
 READER = Reader(
     title="OpenAI costs, dashboard and API (CSV, JSON, JSON lines)",
     grain="cost",
-    needs=(_START, _AMOUNT, _CURRENCY, "line_item", "project_id"),
+    needs=(_START, _END, _AMOUNT, _CURRENCY),
     places=Places(("data[].results|result[]", "results|result[]", "")),
-    key=(_START, _END, "line_item", "project_id", "api_key_id", "user_id", "organization_id", _CURRENCY),
+    key=(_START, _END, "line_item", "project_id", "api_key_id", "user_id", "organization_id", "api_source", _CURRENCY),
     columns={
         "ts": unix(_START),
         "provider": fixed("openai"),
