@@ -1,4 +1,5 @@
-"""Anthropic's usage API: pages of /usage_report/messages, one file or many (JSON, JSON lines).
+"""Anthropic's usage API: pages of /usage_report/messages, one file or many (JSON, JSON lines), or its results with their bucket's
+times beside them (also CSV).
 
 It counts no requests, so that actions with a published price cannot be charged from it: price its actions `metered`.
 """
@@ -31,10 +32,11 @@ def _cache_writes() -> Column:
 
 _START, _END = "data.starting_at|starting_at", "data.ending_at|ending_at"
 READER = Reader(
-    title="Anthropic usage API, pages of buckets (JSON, JSON lines)",
+    title="Anthropic usage API, pages of buckets (JSON, JSON lines, CSV)",
     grain="report",
     needs=(_START, "uncached_input_tokens", "output_tokens"),
-    places=Places(("data[].results[]", "results[]")),
+    lacks=("results",),
+    places=Places(("data[].results[]", "results[]", "")),
     bucket="starting_at",
     key=(
         _START, _END, "api_key_id", "workspace_id", "account_id", "service_account_id", "model", "service_tier",
