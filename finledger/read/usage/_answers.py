@@ -48,8 +48,8 @@ _IN_BLOCK = (*_DETAILS, "cache_creation", *_HOLDING[:-1])
 _WRITTEN_AS_JSON = (*_HOLDING, *_INNER)
 _READ, _WRITTEN = "cacheReadInputTokens|cacheReadInputTokenCount", "cacheWriteInputTokens|cacheWriteInputTokenCount"
 _CONVERSE = {"cached": _READ, "written": _WRITTEN, "output": "outputTokens|outputTokenCount"}
-# by the kind of block: of which counts each of ours is the sum, in the words of `_counts`; the first kind that a block has is its kind
-_KINDS = {
+# by the kind of block: of which counts each of ours is the sum; the first kind that a block has is its kind
+KINDS = {
     "billed_units": {"input": "billed_units.input_tokens", "output": "billed_units.output_tokens"},
     "promptTokenCount": {
         "input": "promptTokenCount+toolUsePromptTokenCount", "cached": "cachedContentTokenCount",
@@ -151,7 +151,7 @@ def _settled() -> list[Level]:
     kinds = " ".join(
         f"WHEN c.{name} IS NOT NULL THEN "
         + (f"CASE WHEN {responses} THEN 'of responses' ELSE 'input_tokens' END" if name == "input_tokens" else literal(name))
-        for name in _KINDS if name != "of responses"
+        for name in KINDS if name != "of responses"
     )  # fmt: skip
     summed = "list_sum(CAST(regexp_extract_all(c.cache_creation, ': ?([0-9]+)', 1) AS BIGINT[]))"
     plain = r"regexp_full_match(c.cache_creation, '\{(\"[a-z0-9_]+\": ?[0-9]{1,18}(, ?)?)*\}')"
@@ -202,7 +202,7 @@ def _flat() -> str:
 
 
 def _bucket(name: str) -> str:
-    ways = " ".join(f"WHEN {literal(kind)} THEN {_sum(way[name])}" for kind, way in _KINDS.items() if name in way)
+    ways = " ".join(f"WHEN {literal(kind)} THEN {_sum(way[name])}" for kind, way in KINDS.items() if name in way)
     return f"CASE kind {ways} END"
 
 

@@ -22,7 +22,7 @@ from typing import Any
 from urllib.parse import unquote, urlsplit
 
 from finledger.read.documents import InSql, Places
-from finledger.read.usage._answers import ADDRESS, HTTP_DATE, NAMES, ordinary
+from finledger.read.usage._answers import ADDRESS, HTTP_DATE, KINDS, NAMES, ordinary
 from finledger.read.usage._declared import Reader, moment, output
 from finledger.read.usage._streams import HOLDING, is_piece, opened, packed
 
@@ -49,6 +49,14 @@ _MADE_BY = {"promptTokenCount": "gemini", "prompt_token_count": "gemini", "bille
 _ANSWERED = ("choices", "candidates", "content", "generation", "generations", "completion", "output")
 _HTTP_DATE = re.compile(HTTP_DATE)
 _WHOLE = re.compile("[0-9]{1,18}")
+_MORE_KINDS = {
+    "prompt_token_count": {
+        "input": "prompt_token_count+tool_use_prompt_token_count", "cached": "cached_content_token_count",
+        "output": "candidates_token_count|generation_token_count+thoughts_token_count", "reasoning": "thoughts_token_count",
+        "total": "total_token_count",
+    },
+    "prompt_eval_count": {"input": "prompt_eval_count", "output": "eval_count"},
+}  # fmt: skip
 _NEVER_SENT = ("canceled", "expired", "batch_cancelled", "batch_expired")  # to the model: no call
 _HEADER = "x-amzn-bedrock-{}-token-count"
 
@@ -225,74 +233,30 @@ def _headers(record: Mapping[str, Json]) -> dict[str, Json]:
 
 
 def _counts(family: str, usage: Mapping[str, Json]) -> dict[str, Json]:
-    def at(*paths: str) -> Json:
-        for path in paths:
-            value: Json = usage
-            for name in path.split("."):
-                if value is None or isinstance(value, dict):
-                    value = value.get(name) if value is not None else None
-                else:
-                    value = f"{value} without {name}"  # refused: where the details should be is something else
-            if value is not None:
-                return value
-        return None
+    """Each of our counts, in the ways of its family; what Anthropic wrote to its cache is held against its lifetimes."""
 
-    if family == "billed_units":
-        return {"input": at("billed_units.input_tokens"), "output": at("billed_units.output_tokens")}
+    def at(path: str) -> Json:
+        value: Json = usage
+        for name in path.split("."):
+            if value is None or isinstance(value, dict):
+                value = value.get(name) if value is not None else None
+            else:
+                value = f"{value} without {name}"  # refused: where the details should be is something else
+        return value
+
+    def summed(way: str) -> Json:
+        parts = [next(filter(lambda each: each is not None, map(at, part.split("|"))), None) for part in way.split("+")]
+        return _plus(*parts) if len(parts) > 1 else parts[0]
+
     if family == "inputTextTokenCount":
         return {"input": at(family), "output": _plus(*at("tokenCount"))}
-    if family == "prompt_eval_count":
-        return {"input": at(family), "output": at("eval_count")}
-    if family == "prompt_token_count":
-        thoughts, asked = at("thoughts_token_count"), _plus(at(family), at("tool_use_prompt_token_count"))
-        answered = _plus(at("candidates_token_count", "generation_token_count"), thoughts)
-        cached, total = at("cached_content_token_count"), at("total_token_count")
-        return {"input": asked, "cached": cached, "output": answered, "reasoning": thoughts, "total": total}
-    if family == "promptTokenCount":
-        thoughts, cached = at("thoughtsTokenCount"), at("cachedContentTokenCount")
-        asked = _plus(at("promptTokenCount"), at("toolUsePromptTokenCount"))
-        answered = _plus(at("candidatesTokenCount"), thoughts)
-        return {"input": asked, "cached": cached, "output": answered, "reasoning": thoughts, "total": at("totalTokenCount")}
-    if family in ("inputTokens", "inputTokenCount"):
-        read, written = (at(f"cache{way}InputTokens", f"cache{way}InputTokenCount") for way in ("Read", "Write"))
-        answered = at("outputTokens", "outputTokenCount")
-        return {"input": _plus(at(family), read, written), "cached": read, "written": written, "output": answered}
-    if family == "prompt_tokens":
-        return {
-            "input": at("prompt_tokens"),
-            "cached": at(
-                "prompt_tokens_details.cached_tokens",
-                "prompt_token_details.cached_tokens",
-                "prompt_cache_hit_tokens",
-                "cache_read_input_tokens",
-                "cached_tokens",
-                "num_cached_tokens",
-            ),
-            "written": at(
-                "prompt_tokens_details.cache_creation_tokens",
-                "prompt_tokens_details.cache_write_tokens",
-                "cache_creation_input_tokens",
-            ),
-            "output": at("completion_tokens"),
-            "reasoning": at("completion_tokens_details.reasoning_tokens"),
-            "total": at("total_tokens"),
-        }
-    if family == "total_tokens":
-        return {"input": at("total_tokens")}
-    if "input_tokens_details" in usage or "total_tokens" in usage:
-        cached, total = at("input_tokens_details.cached_tokens"), at("total_tokens")
-        reasoning = at("output_tokens_details.reasoning_tokens")
-        return {
-            "input": at("input_tokens"),
-            "cached": cached,
-            "written": at("input_tokens_details.cache_write_tokens", "input_tokens_details.cache_creation_tokens"),
-            "output": at("output_tokens"),
-            "reasoning": reasoning,
-            "total": total,
-        }
-    read, written = at("cache_read_input_tokens"), _written(at("cache_creation_input_tokens"), usage.get("cache_creation"))
-    asked = _plus(at("input_tokens"), read, written)
-    return {"input": asked, "cached": read, "written": written, "output": at("output_tokens")}
+    if family == "input_tokens" and ("input_tokens_details" in usage or "total_tokens" in usage):
+        family = "of responses"
+    found = {name: summed(way) for name, way in (KINDS | _MORE_KINDS)[family].items()}
+    if family == "input_tokens":
+        found["written"] = _written(found["written"], usage.get("cache_creation"))
+        found["input"] = _plus(at("input_tokens"), found["cached"], found["written"])
+    return found
 
 
 def _written(total: Json, by_lifetime: Json) -> Json:
