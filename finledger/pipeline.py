@@ -249,7 +249,13 @@ def query(inputs: MonthInputs) -> UsageQuery:
     cuts = intervals(inputs.month, organisation.timezone, changes, {rate.date for rate in inputs.rates})
     rules = organisation.rules
     labels = {*rule_labels(rules), OPERATOR, REPEATS, *root_labels(rules)}
-    return UsageQuery(organisation.currency, cuts, tuple(sorted(labels)), reconciled=organisation.reconciled)
+    return UsageQuery(
+        organisation.currency,
+        cuts,
+        tuple(sorted(labels)),
+        reconciled=organisation.reconciled,
+        inclusive=organisation.inclusive,
+    )
 
 
 def used_books(inputs: MonthInputs) -> tuple[PriceBook, ...]:

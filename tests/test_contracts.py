@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from datetime import UTC, date, datetime
 from decimal import Decimal
 from pathlib import Path
@@ -14,10 +15,10 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from finledger import engines
-from finledger.core.label import REPEATS, root_labels
+from finledger.core.label import PARTLY, REPEATED, REPEATS, UNCLEAR, root_labels
 from finledger.core.model import ENGINE_KINDS, UsageQuery
 from finledger.core.period import Month, intervals
-from finledger.core.usage import LABELS, NATIVE, STORED_AS
+from finledger.core.usage import GROUP_KEYS, LABELS, NATIVE, STORED_AS, TOKEN_BUCKETS, WHOLE_TOKENS
 
 # Spark takes seconds to start: test_spark.py holds it to the same, with one session
 OTHERS = [name for name in engines.names() if name not in ("reference", "spark")]
@@ -78,7 +79,7 @@ def store_part(
     """
     with duckdb.connect() as connection:
         columns = [f'"{c.name}" {STORED_AS[c.kind]}' for c in NATIVE] + [f'"{name}" VARCHAR' for name in LABELS]
-        own = "is_aggregate BOOLEAN, file_sha256 VARCHAR, record BIGINT"
+        own = ", ".join(("is_aggregate BOOLEAN, file_sha256 VARCHAR, record BIGINT", *(f"{n} BIGINT" for n in WHOLE_TOKENS)))
         connection.execute(f"CREATE TABLE part ({', '.join(columns)}, {own})")
         for record, row in enumerate(usage, first):
             row = {**row, "file_sha256": export or path.stem, "record": record}
@@ -86,7 +87,8 @@ def store_part(
             connection.execute(f"INSERT INTO part ({names}) VALUES ({', '.join('?' * len(row))})", list(row.values()))
         held = {name for row in usage for name, value in row.items() if value is not None}
         lean = ", ".join(f'"{name}"' for name in sorted({*held, "is_aggregate", "file_sha256", "record"}))
-        connection.execute(f"COPY (SELECT {'*' if empty_columns else lean} FROM part) TO '{path}' (FORMAT parquet)")
+        whole = "*" if held & set(WHOLE_TOKENS) else f"* EXCLUDE ({', '.join(WHOLE_TOKENS)})"  # few parts have them
+        connection.execute(f"COPY (SELECT {whole if empty_columns else lean} FROM part) TO '{path}' (FORMAT parquet)")
     return path
 
 
@@ -186,6 +188,7 @@ spans = st.lists(
             "parent_span_id": st.sampled_from([None, "s1", "s1", "s2", "s3"]),
             "input_tokens": st.sampled_from([None, 0, 1, 1, 2]),
             "output_tokens": st.sampled_from([None, 0, 1]),
+            "whole_input_tokens": st.sampled_from([None, None, 2, 3]),
             "is_aggregate": st.sampled_from([False, False, False, True]),
         }
     ),
@@ -196,28 +199,40 @@ spans = st.lists(
 
 @pytest.mark.parametrize("engine", OTHERS)
 @settings(max_examples=80, suppress_health_check=list(HealthCheck))
-@given(one=spans, other=spans, before=spans, reconciled=st.sampled_from([(), ("console",)]))
+@given(
+    one=spans,
+    other=spans,
+    before=spans,
+    reconciled=st.sampled_from([(), ("console",)]),
+    inclusive=st.sampled_from([(), ("gateway",), ("console", "gateway")]),
+)
 def test_engine__finds_the_spans_that_repeat_another_export_as_the_reference_does(
     engine: str,
     one: list[dict[str, Any]],
     other: list[dict[str, Any]],
     before: list[dict[str, Any]],
     reconciled: tuple[str, ...],
+    inclusive: tuple[str, ...],
     tmp_path: Path,
 ) -> None:
     """One export has a part in the month before, too: what lies there is of the same export."""
     labels = (REPEATS, *root_labels(()))
-    query = UsageQuery("USD", intervals(Month(2026, 7), "UTC", []), labels, reconciled=reconciled)
+    query = UsageQuery("USD", intervals(Month(2026, 7), "UTC", []), labels, reconciled=reconciled, inclusive=inclusive)
     parts = store_parts(tmp_path, a=one, b=other)
     elsewhere = [store_part(tmp_path / "c.parquet", before, export="a", first=len(one) + 1)]
     want = canonical("reference", parts, query, elsewhere)
     assert canonical(engine, parts, query, elsewhere) == want == canonical(engine, parts[::-1], query, elsewhere)
-    assert sum(sums["rows"] for sums in want.values()) == sum(not row["is_aggregate"] for row in [*one, *other])
+    at = 1 + len(GROUP_KEYS)
+    rows_of = [sums["rows"] for key, sums in want.items() if dict(key[at:])[REPEATS] != PARTLY]
+    assert sum(rows_of) == sum(not row["is_aggregate"] for row in [*one, *other])
+    for bucket in TOKEN_BUCKETS:
+        stored = sum(row.get(bucket) or 0 for row in [*one, *other] if not row["is_aggregate"])
+        assert sum(sums[bucket] for sums in want.values()) == stored
 
 
 @pytest.mark.parametrize("engine", ALL)
 def test_engine__spans_that_repeat_another_export(engine: str, tmp_path: Path) -> None:
-    """Of seven traces over two exports, by the tokens of the root, of what is below it, and of what is below that."""
+    """Of eight traces over two exports, by the tokens of the root, of what is below it, and of what is below that."""
 
     def span(
         team: str,
@@ -240,6 +255,7 @@ def test_engine__spans_that_repeat_another_export(engine: str, tmp_path: Path) -
         span("root without tokens", "t5", "r", None, None),
         span("repeats without the split", "t6", "r", None, 100, output_tokens=5),
         span("answers are not asked", "t7", "r", None, 100, output_tokens=5),
+        *(span("holds much more", "t8", "r", None, 101, output_tokens=9), span("passes on", "t8", "a", "r", None)),
     ]
     tools = [
         *(span("leaf", "t1", "a", "r", 60), span("leaf", "t1", "b", "r", 40), span("leaf", "t2", "b", "a", 50)),
@@ -247,14 +263,26 @@ def test_engine__spans_that_repeat_another_export(engine: str, tmp_path: Path) -
         *(span("in the middle", "t5", "a", "r", 9), span("leaf", "t5", "b", "a", 9)),
         span("leaf", "t6", "a", "r", 20, cached_input_tokens=70, cache_write_tokens=10, output_tokens=5),
         span("leaf", "t7", "a", "r", 100, output_tokens=4, cached_input_tokens=1),
+        *(span("leaf", "t8", "b", "a", 60, output_tokens=8), span("leaf", "t8", "c", "a", 40)),
     ]
     console = UsageQuery("USD", intervals(Month(2026, 7), "UTC", []), (REPEATS,), reconciled=("console",))
     parts = [store_part(tmp_path / "agents.parquet", agents), store_part(tmp_path / "tools.parquet", tools)]
     groups = engines.engine(engine).group(parts, console).rows
-    found = {group.keys["team"] for group in groups if group.labels[REPEATS]}
+    found = {group.keys["team"]: group.labels[REPEATS] for group in groups if group.labels[REPEATS]}
     # what one export holds whole is looked at when it is loaded: t5's span in the middle is its business
-    assert found == {"repeats its children", "repeats its leaves", "repeats without the split"}
+    whole = dict.fromkeys(("repeats its children", "repeats its leaves", "repeats without the split"), REPEATED)
+    assert found == {**whole, **dict.fromkeys(("holds more", "holds much more", "answers are not asked"), UNCLEAR)}
     assert sum(group.sums["rows"] for group in groups) == len(agents) + len(tools)
+    groups = engines.engine(engine).group(parts, replace(console, inclusive=("agents",))).rows
+    sums = {
+        (group.keys["team"], group.labels[REPEATS]): tuple(
+            group.sums[name] for name in ("calls", "input_tokens", "output_tokens")
+        )
+        for group in groups
+    }
+    assert sums["holds more", ""] == (1, 1, 0) and sums["holds more", PARTLY] == (0, 100, 0)
+    assert sums["holds much more", ""] == (1, 1, 1) and sums["holds much more", PARTLY] == (0, 100, 8)
+    assert sums["answers are not asked", UNCLEAR] == (1, 100, 5)
 
 
 @pytest.mark.parametrize("engine", engines.names())

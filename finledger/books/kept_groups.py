@@ -31,7 +31,7 @@ from finledger.core.model import UsageGroup, UsageQuery
 from finledger.core.period import Month
 from finledger.core.usage import GROUP_KEYS, SUCCESSFUL, SUMS
 
-FORM = 2  # of an entry, and of what the groups of a query are: raise it where either changes
+FORM = 3  # of an entry, and of what the groups of a query are: raise it where either changes
 SUFFIX = ".groups"
 TRACED = ("parent_span_id", "trace_id")
 MOST = 8  # entries a month: a few questions, and of each the last few states of the month
@@ -120,6 +120,7 @@ def _identity(asked: UsageQuery, inside_traces: bool) -> str:
         "labels": asked.labels,
         "ignored": sorted(set(asked.ignored)),
         "reconciled": sorted(set(asked.reconciled)),
+        "inclusive": sorted(set(asked.inclusive)),
         "inside_traces": inside_traces,
     }
     return hashlib.sha256(json.dumps(said, sort_keys=True).encode()).hexdigest()[:32]

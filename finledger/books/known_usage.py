@@ -23,7 +23,11 @@ _CONTENT = (*(column.name for column in usage.NATIVE), *usage.LABELS)
 _TYPES = {"time": "TIMESTAMP", "count": "BIGINT", "quantity": "DECIMAL(38,18)", "cost": "DECIMAL(38,18)"}
 _KINDS = {column.name: _TYPES.get(column.kind, "VARCHAR") for column in usage.NATIVE}
 # no value holds a control character, so that 31 between columns and 30 for an empty one leave no two readings
-_TEXTS = ", ".join(f'coalesce(CAST("{name}" AS STRING), chr(30))' for name in _CONTENT)
+_WHOLES = dict(
+    zip(usage.TOKEN_BUCKETS, usage.WHOLE_TOKENS, strict=True)
+)  # a parent says the same whatever else its file has
+_SAYS = {name: f'"{name}"' if name not in _WHOLES else f'coalesce({_WHOLES[name]}, "{name}")' for name in _CONTENT}
+_TEXTS = ", ".join(f"coalesce(CAST({text} AS STRING), chr(30))" for text in _SAYS.values())
 SAID = f"concat_ws(chr(31), {_TEXTS})"  # all that a row says, in the words of every engine
 _DIGEST = f"CAST(left(sha256({SAID}), 32) AS UUID)"
 SHOWN = 1000
@@ -198,7 +202,8 @@ def more_conflicts(file: StagedFile, count: int) -> Problem:
 
 def _part_sources(parts: Sequence[Path]) -> str:
     listed = ", ".join(_literal(part) for part in parts)
-    return f"read_parquet([{listed}], union_by_name = true)"
+    wholes = ", ".join(f"CAST(NULL AS BIGINT) AS {name}" for name in usage.WHOLE_TOKENS)
+    return f"(SELECT * FROM read_parquet([{listed}], union_by_name = true) UNION ALL BY NAME SELECT {wholes} WHERE false)"
 
 
 def staged_rows(connection: duckdb.DuckDBPyConnection, file: StagedFile, *, charged_only: bool = False) -> str:
@@ -213,7 +218,10 @@ def staged_rows(connection: duckdb.DuckDBPyConnection, file: StagedFile, *, char
         if name == "source":
             text = f"coalesce({text}, {_literal(file.source)})"
         if remainder and name in usage.TOKEN_BUCKETS:
+            columns.append(f"CASE WHEN m.fate = 'remainder' THEN {text} END AS {_WHOLES[name]}")
             text = f"CASE WHEN m.fate = 'remainder' THEN m.{name} ELSE {text} END"
+        elif name in _WHOLES:
+            columns.append(f"CAST(NULL AS BIGINT) AS {_WHOLES[name]}")
         columns.append(f'{text} AS "{name}"')
     join = f"LEFT JOIN read_parquet({_literal(file.marks)}) m USING (record)" if file.marks else ""
     left_out = "'duplicate', 'rejected', 'aggregate'" if charged_only else "'duplicate', 'rejected'"

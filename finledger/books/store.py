@@ -5,8 +5,9 @@
     store/quarantine/<export's sha256>.parquet     why its other records were refused
 
 A part has the columns that hold anything in its export, then `record` (the record's ordinal in its export, from 1),
-`file_sha256` and `is_aggregate`; `source_ref` is file_sha256:record. Empty columns are left out, because writing them takes time;
-parts of earlier versions have every native one. What counts is what the ledger lists: parts that it does not list (a load that was
+`file_sha256` and `is_aggregate`; `source_ref` is file_sha256:record. A parent span of which the remainder counts (C2) has that
+in its buckets, and what it said in `whole_…`. Empty columns are left out, because writing them takes time; parts of earlier
+versions have every native one. What counts is what the ledger lists: parts that it does not list (a load that was
 killed) are nobody's, and are swept by the next load. The bytes of a part may differ from run to run (threads write it as
 they finish, `record` has the order); its name always tells its bytes.
 """
@@ -410,13 +411,15 @@ def _months(connection: duckdb.DuckDBPyConnection, file: StagedFile) -> list[Mon
 
 
 def _held(connection: duckdb.DuckDBPyConnection, file: StagedFile) -> frozenset[str]:
-    """The columns of the staged rows in which any of them may have something, as its statistics say."""
+    """The columns of the staged rows in which any of them may have something, as its statistics say; of parents, the wholes."""
     held = connection.execute(
         "SELECT path_in_schema FROM parquet_metadata(?) GROUP BY 1 "
         "HAVING NOT bool_and(coalesce(stats_null_count = num_values, false))",
         [file.rows],
     ).fetchall()
-    return frozenset(str(name) for (name,) in held)
+    remainders = f"SELECT DISTINCT fate FROM read_parquet({_literal(file.marks)}) WHERE fate = 'remainder'"
+    wholes = usage.WHOLE_TOKENS if file.marks and connection.execute(remainders).fetchall() else ()
+    return frozenset((*(str(name) for (name,) in held), *wholes))
 
 
 def _part_sql(held: AbstractSet[str], index: int, file: StagedFile, start: datetime, end: datetime, any_known: bool) -> str:
@@ -432,6 +435,7 @@ def _part_sql(held: AbstractSet[str], index: int, file: StagedFile, start: datet
             continue
         text = f's."{name}"' if name in held else f"CAST(NULL AS {kind})"
         if remainder:
+            columns += [f"CASE WHEN m.fate = 'remainder' THEN {text} END AS whole_{name}"] * (f"whole_{name}" in held)
             text = f"CASE WHEN m.fate = 'remainder' THEN m.{name} ELSE {text} END"
         columns.append(f'CAST({text} AS {kind}) AS "{name}"')
     aggregate = "coalesce(m.fate = 'aggregate', false)" if marked else "false"

@@ -11,7 +11,7 @@ its root says of itself: `root_state` ("" outside traces, one, none, several), `
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import date
 from functools import partial
 
@@ -23,7 +23,10 @@ from finledger.core.usage import GROUP_KEYS, TOKEN_BUCKETS, WORKLOAD_TYPES
 
 SETTABLE = ("team", "cost_center", "feature", "action", "workload_type", "model")
 OPERATOR = "operator_team"
-REPEATS = "repeats_spans"  # not empty on rows that repeat the tokens of spans in another export (C2)
+REPEATS = "repeats_spans"  # not empty on rows of which nothing is charged for the spans below them in another export (C2):
+REPEATED = "yes"  # they hold what those do
+PARTLY = "part"  # what a row holds of them, whose remainder is charged as a row beside it
+UNCLEAR = "unclear"  # they hold something else, and nobody can say what was used
 ROOT = "root_"
 ROOT_STATE = "root_state"
 CONSUMER = ("team", "cost_center", "feature")  # what a root says for all rows of its trace
@@ -68,20 +71,43 @@ def own(
                     SourceRef("finledger.yaml"),
                 )
             )
-    return Outcome(tuple(owned), (*problems, *([_repeats_problem(repeats)] if repeats else ())))
+    return Outcome(tuple(owned), (*problems, *_repeats_problems(repeats)))
 
 
-def _repeats_problem(groups: Sequence[UsageGroup]) -> Problem:
-    rows = sum(int(group.sums["rows"]) for group in groups)
-    tokens = sum(int(group.sums[bucket]) for group in groups for bucket in TOKEN_BUCKETS)
-    return Problem(
-        "aggregate-across-files",
-        f"{rows} {'span repeats' if rows == 1 else 'spans repeat'} what the spans below, in another export, used, and "
-        f"{'is' if rows == 1 else 'are'} not charged (tokens: {tokens:,})",
+def _repeats_problems(groups: Sequence[UsageGroup]) -> Iterator[Problem]:
+    """A notice or a warning for each reason for which tokens of spans are not charged."""
+    where, nothing = (
         SourceRef("usage"),
-        remedy="nothing to do: the spans below are charged, as they are where one export has them all",
-        severity="notice",
+        "nothing to do: the spans below are charged, as they are where one export has them all",
     )
+    for fate in (REPEATED, PARTLY, UNCLEAR):
+        found = [group for group in groups if group.labels[REPEATS] == fate]
+        rows = sum(int(group.sums["rows"]) for group in found)
+        tokens = sum(int(group.sums[bucket]) for group in found for bucket in TOKEN_BUCKETS)
+        one = rows == 1
+        if fate == REPEATED and rows:
+            message = (
+                f"{rows} {'span repeats' if one else 'spans repeat'} what the spans below, in another export, used, and "
+                f"{'is' if one else 'are'} not charged (tokens: {tokens:,})"
+            )
+            yield Problem("aggregate-across-files", message, where, remedy=nothing, severity="notice")
+        elif fate == PARTLY and rows:
+            message = (
+                f"{rows} {'span holds' if one else 'spans hold'} more than the spans below, in another export, used: "
+                f"{'its' if one else 'their'} remainder is charged (tokens of the spans below: {tokens:,})"
+            )
+            yield Problem("aggregate-across-files", message, where, remedy=nothing, severity="notice")
+        elif rows:
+            sources = ", ".join(sorted({group.keys["source"] for group in found}))
+            message = (
+                f"{rows} {'span of' if one else 'spans of'} {sources} {'holds' if one else 'hold'} other tokens than the spans below, "
+                f"in another export, used, and {'is' if one else 'are'} not charged (tokens: {tokens:,})"
+            )
+            remedy = (
+                "where a parent span holds more because it used some itself, declare its source `inclusive: true` in finledger.yaml "
+                "to have the remainder charged; otherwise mend the export (C2)"
+            )
+            yield Problem("spans-unclear", message, where, remedy=remedy, severity="warning")
 
 
 def _own_one(group: UsageGroup, organisation: Organisation, rules: Rules, consumer_rules: Rules, day: date) -> OwnedGroup:

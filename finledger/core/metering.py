@@ -57,6 +57,7 @@ def metering_query(month: Month, organisation: Organisation, books: Sequence[Pri
         labels=tuple(sorted({*LABELS, REPEATS, *rule_labels(rules)})),
         ignored=tuple(name for name in IGNORED if name not in looked_at),
         reconciled=organisation.reconciled,
+        inclusive=organisation.inclusive,
     )
 
 

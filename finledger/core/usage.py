@@ -100,6 +100,8 @@ LABELS: tuple[str, ...] = (
 
 WORKLOAD_TYPES = ("training", "inference", "notebook", "evaluation")
 TOKEN_BUCKETS = ("input_tokens", "cached_input_tokens", "cache_write_tokens", "output_tokens")
+# What a parent span said of each bucket, where the store has only what it holds beyond its children (C2); empty in other rows.
+WHOLE_TOKENS = tuple(f"whole_{bucket}" for bucket in TOKEN_BUCKETS)
 
 # What an engine groups by, before the labels that rules look at and the interval, and what it sums. `calls` is `requests`
 # with 1 where empty; `failed_calls` are those of rows whose status says so; `uncosted_tokens` are the four buckets of rows

@@ -16,7 +16,7 @@ import duckdb
 from finledger.core.model import UsageGroup, UsageQuery
 from finledger.core.usage import GROUP_KEYS, LABELS, NATIVE, TOKEN_BUCKETS
 from finledger.engines._sql import IS_FAILED, interval_sql, only_sql
-from finledger.engines._traces import RowTables, row_tables, stored_rows
+from finledger.engines._traces import RowTables, row_tables
 
 MEMORY_LIMIT = "700MB"
 BATCH = 20_000
@@ -148,24 +148,22 @@ def _first_rows(
     ]
     if not least:
         return []
-    return _columns_of(connection, parts, sorted(least))
+    return _columns_of(connection, table.charged(parts), sorted(least))
 
 
-def _columns_of(connection: duckdb.DuckDBPyConnection, parts: Sequence[Path], records: Sequence[int]) -> list[FirstRow]:
-    """The columns of these records, which are in order, that hold anything."""
+def _columns_of(connection: duckdb.DuckDBPyConnection, rows: str, records: Sequence[int]) -> list[FirstRow]:
+    """The columns of these records, which are in order, that hold anything. `rows`: to be read FROM."""
     columns = [column.name for column in NATIVE] + list(LABELS)
     listed = ", ".join(f'"{name}"' for name in ("file_sha256", "record", *columns))
     wanted = f"record BETWEEN {records[0]} AND {records[-1]} AND record IN ({', '.join(map(str, records))})"
-    rows = connection.execute(
-        f"SELECT {listed} FROM {stored_rows(parts)} WHERE {wanted} AND NOT is_aggregate ORDER BY record"
-    ).fetchall()
+    found = connection.execute(f"SELECT {listed} FROM {rows} WHERE {wanted} AND NOT is_aggregate ORDER BY record").fetchall()
     return [
         (
             str(sha256),
             int(record),
             {name: value for name, value in zip(columns, row, strict=True) if value not in (None, "")},
         )
-        for sha256, record, *row in rows
+        for sha256, record, *row in found
     ]
 
 
@@ -198,11 +196,11 @@ def each_row(
                 if found:
                     records = [int(record) for record, _ in found]
                     limit -= len(records)
-                    yield PartRows(str(found[0][1]), records, _rows_of(connection, pair, records))
+                    yield PartRows(str(found[0][1]), records, _rows_of(connection, table.charged(pair), records))
 
 
 def _rows_of(
-    connection: duckdb.DuckDBPyConnection, table: Sequence[Path], records: Sequence[int]
+    connection: duckdb.DuckDBPyConnection, table: str, records: Sequence[int]
 ) -> Iterator[tuple[int, Mapping[str, Any]]]:
     """The records' columns that hold anything, a batch after another, so that none but a batch is held."""
     for first in range(0, len(records), BATCH):

@@ -24,7 +24,7 @@ from typing import IO, Any, TypeVar
 
 from finledger.core.model import EngineChoice
 from finledger.core.problem import Problem, SourceRef, Unavailable
-from finledger.core.usage import LABELS, NATIVE, STORED_AS
+from finledger.core.usage import LABELS, NATIVE, STORED_AS, WHOLE_TOKENS
 from finledger.engines._parts import lost
 
 Job = TypeVar("Job")
@@ -55,6 +55,7 @@ _TYPES = {"VARCHAR": "STRING", "TIMESTAMP": "TIMESTAMP_NTZ"}
 COLUMNS = {
     **{column.name: _TYPES.get(STORED_AS[column.kind], STORED_AS[column.kind]) for column in NATIVE},
     **dict.fromkeys(LABELS, "STRING"),
+    **dict.fromkeys(WHOLE_TOKENS, STORED_AS["count"]),
     "record": "BIGINT",
     "file_sha256": "STRING",
     "is_aggregate": "BOOLEAN",

@@ -12,20 +12,43 @@ Each SELECT is one portable text; an engine keeps the first two as tables.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from functools import partial
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import duckdb
 
-from finledger.core.label import REPEATS, ROOT, ROOT_STATE
+from finledger.core.label import PARTLY, REPEATS, ROOT, ROOT_STATE
 from finledger.core.model import UsageQuery
+from finledger.core.usage import WHOLE_TOKENS
 from finledger.engines._repeats import marked_sql, repeats_table, spilling
 from finledger.engines._statistics import filled, has_parents, statistics
 
-RowTables = Callable[[Sequence[Path]], str]
+
+@dataclass(frozen=True, slots=True)
+class RowTables:
+    """Rows of some of the parts, to be read FROM. `repeated`: as `found_repeats` gives it."""
+
+    query: UsageQuery
+    traced: bool
+    repeated: str
+
+    def __call__(self, parts: Sequence[Path]) -> str:
+        """With the labels of their roots, where these are asked for."""
+        return _labelled(parts, self.query, self.traced, self.repeated)
+
+    def charged(self, parts: Sequence[Path]) -> str:
+        """With what is charged of them, and without what is not."""
+        table = stored_rows(parts)
+        return (
+            f"(SELECT * FROM {marked_sql(table, PARTLY)} WHERE {REPEATS} <> '{PARTLY}')"
+            if self.repeated == PARTLY
+            else table
+        )
+
+
 NO_ROOT, SEVERAL = 0, -1
 STATES = {NO_ROOT: "none", SEVERAL: "several"}
 _IS_ROOT = "trace_id <> '' AND coalesce(parent_span_id, '') = ''"
@@ -122,20 +145,20 @@ def row_tables(
         root_tables(connection, parts, elsewhere, query) as traced,
         span_repeats(connection, parts, elsewhere, query) as some,
     ):
-        yield partial(_labelled, query=query, traced=traced, repeated=some)
+        yield RowTables(query, traced, some)
 
 
 @contextmanager
 def span_repeats(
     connection: duckdb.DuckDBPyConnection, parts: Sequence[Path], elsewhere: Sequence[Path], query: UsageQuery
-) -> Iterator[bool]:
+) -> Iterator[str]:
     """`repeats_table` over all parts in which the spans below a row may lie; nothing where no row has a parent."""
     every = tuple(dict.fromkeys((*parts, *elsewhere)))
     exports = exports_with_traces(connection, every, query)
     if len(exports) < 2:
-        yield False
+        yield ""
         return
-    with repeats_table(connection, {sha256: stored_rows(each) for sha256, each in exports.items()}, query) as some:
+    with repeats_table(connection, {sha256: _with_wholes(each) for sha256, each in exports.items()}, query) as some:
         yield some
 
 
@@ -156,15 +179,21 @@ def exports_with_traces(
     return found
 
 
+def _with_wholes(parts: Sequence[Path]) -> str:
+    """The rows with the columns `WHOLE_TOKENS`, which few parts have."""
+    wholes = ", ".join(f"CAST(NULL AS BIGINT) AS {name}" for name in WHOLE_TOKENS)
+    return f"(SELECT * FROM {stored_rows(parts)} UNION ALL BY NAME SELECT {wholes} WHERE false)"
+
+
 def _hash_in(connection: duckdb.DuckDBPyConnection, part: Path) -> str:
     """The same where the part's statistics do not say it."""
     return str(connection.execute("SELECT min(file_sha256) FROM read_parquet(?)", [str(part)]).fetchall()[0][0])
 
 
-def _labelled(parts: Sequence[Path], query: UsageQuery, traced: bool, repeated: bool) -> str:
+def _labelled(parts: Sequence[Path], query: UsageQuery, traced: bool, repeated: str) -> str:
     asked, table = asked_of_roots(query), stored_rows(parts)
     if repeated:
-        table = marked_sql(table)
+        table = marked_sql(table, repeated)
     elif REPEATS in query.labels:
         table = f"(SELECT *, '' AS {REPEATS} FROM {table})"
     if not traced:

@@ -15,7 +15,7 @@ from finledger.core.model import UsageGroup, UsageQuery
 from finledger.core.problem import Outcome, Problem, SourceRef
 from finledger.core.usage import GROUP_KEYS
 from finledger.engines._parts import named
-from finledger.engines._repeats import marked_sql
+from finledger.engines._repeats import marked_constants, marked_sql
 from finledger.engines._sql import STATED_SUMS, derived_sums, group_sql
 from finledger.engines._statistics import constants
 from finledger.engines._traces import (
@@ -45,9 +45,9 @@ def group(parts: Sequence[Path], query: UsageQuery, elsewhere: Sequence[Path] = 
             span_repeats(connection, parts, elsewhere, query) as repeated,
         ):
             grouped_by = replace(query, labels=(*without_roots(query), *(["root"] if traced else [])))
-            table = marked_sql(table) if repeated else table
+            table = marked_sql(table, repeated) if repeated else table
             table = rows_sql(table) if traced else table
-            same |= {} if repeated else {REPEATS: None}
+            same = marked_constants(same, repeated, query)
             rows = connection.execute(group_sql(table, grouped_by, same)).fetchmany(query.group_limit + 1)
             if len(rows) > query.group_limit:
                 counts = connection.execute(distinct_sql(table, grouped_by)).fetchall()[0]

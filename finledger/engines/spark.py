@@ -7,7 +7,7 @@ Statistics of the parts are read here, by DuckDB; rows are read by Spark alone, 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from decimal import Decimal, localcontext
 from functools import partial
@@ -16,22 +16,12 @@ from typing import Any, NamedTuple
 
 import duckdb
 
-from finledger.core.label import REPEATS
 from finledger.core.model import EngineChoice, UsageGroup, UsageQuery
 from finledger.core.money import EXACT
 from finledger.core.problem import Outcome
 from finledger.engines import _spark
 from finledger.engines._parts import named
-from finledger.engines._repeats import (
-    below_sql,
-    crossing_sql,
-    marked_sql,
-    of_leaves_sql,
-    other_roots_sql,
-    repeated_sql,
-    repeats_sql,
-    spans_sql,
-)
+from finledger.engines._repeats import found_repeats, marked_constants, marked_sql
 from finledger.engines._shared_usage import SameUsage, SharedUsage, shared_usage
 from finledger.engines._sql import STATED_SUMS, group_sql
 from finledger.engines._statistics import constants, has_parents
@@ -106,9 +96,9 @@ def _grouped(session: Any, query: UsageQuery, joins: _Joins, same: dict[str, str
     """The groups of the view `stored`. `same`: columns that hold one value in every row."""
     with _roots(session, joins, query) as roots, _repeats(session, joins, query) as repeated:
         grouped_by = replace(query, labels=(*without_roots(query), *(["root"] if joins.traced else [])))
-        table = marked_sql("stored") if repeated else "stored"
+        table = marked_sql("stored", repeated) if repeated else "stored"
         table = rows_sql(table) if joins.traced else table
-        same |= {} if repeated else {REPEATS: None}
+        same = marked_constants(same, repeated, query)
         rows = _rows(session, group_sql(table, grouped_by, same), query.group_limit + 1)
         if rows is None:
             rows = _wide_rows(session, partial(group_sql, table, grouped_by, same), query.group_limit + 1)
@@ -130,24 +120,21 @@ def _roots(session: Any, joins: _Joins, query: UsageQuery) -> Iterator[Any]:
 
 
 @contextmanager
-def _repeats(session: Any, joins: _Joins, query: UsageQuery) -> Iterator[bool]:
-    """Whether any row repeats others; the view `repeats` is there meanwhile."""
+def _repeats(session: Any, joins: _Joins, query: UsageQuery) -> Iterator[str]:
+    """What of Spark's views `found_repeats` says; where any row repeats others, `repeats` is there meanwhile."""
     if len(joins.exports) < 2:
-        yield False
+        yield ""
         return
     rows = [f"export_{number}" for number, _ in enumerate(joins.exports)]
     for name, parts in zip(rows, joins.exports.values(), strict=True):
         _spark.view(session, name, parts)
-    with (
-        _spark.kept(session, "crossing", crossing_sql(rows)),
-        _spark.kept(session, "spans", spans_sql(rows, query.reconciled)),
-        _spark.kept(session, "below", below_sql()),
-        _spark.kept(session, "repeated", repeated_sql()),
-        _spark.kept(session, "other_roots", other_roots_sql()),
-        _spark.kept(session, "repeated", f"SELECT * FROM repeated UNION ALL {of_leaves_sql()}"),
-        _spark.kept(session, "repeats", repeats_sql(list(joins.exports))),
-    ):
-        yield _spark.collected(session, "SELECT count(*) FROM repeats")[0][0] > 0
+    with ExitStack() as views:
+        yield found_repeats(
+            lambda name, sql: views.enter_context(_spark.kept(session, name, sql)),
+            lambda sql: int(_spark.collected(session, f"SELECT count(*) FROM ({sql}) counted")[0][0]),
+            dict(zip(joins.exports, rows, strict=True)),
+            query,
+        )
 
 
 def _rows(session: Any, query: str, limit: int) -> list[tuple[Any, ...]] | None:

@@ -213,7 +213,7 @@ class Loading(OpenBooks):
             format=format,
             map_file=column_map,
             timezone=self.organisation.timezone,
-            inclusive=frozenset(name for name, source in self.organisation.sources.items() if source.inclusive),
+            inclusive=frozenset(self.organisation.inclusive),
             month=month,
             need=feature_need(self.organisation),
             encoding=checked(encoding),

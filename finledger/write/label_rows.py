@@ -124,7 +124,7 @@ def safe_cells(cells: Sequence[Any]) -> list[Any]:
 
 def _fate(found: ExplainedRow) -> str:
     if found.fate == "aggregate":
-        return "aggregate: it repeats what the spans below it used, and is not charged"
+        return "aggregate: it holds what the spans below it used, and is not charged"
     if found.fate == "rejected":
         return "rejected: it is in quarantine and not charged; mend the export and load it again"
     if found.fate == "replaced":

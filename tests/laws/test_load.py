@@ -20,7 +20,11 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from finledger.core.label import REPEATS
+from finledger.core.model import UsageQuery
+from finledger.core.period import Month, intervals
 from finledger.core.problem import Refused
+from finledger.engines import engine
 from finledger.workbench import Workbench
 from tests.formats.usage.test_usage_formats import SETTINGS, stored
 from tests.support import finledger, finledger_json
@@ -349,3 +353,49 @@ def test_text__comes_back_as_it_was_written(texts: list[str]) -> None:
         rows = [(f"id-{number}", "2026-07-01T00:00:00Z", text) for number, text in enumerate(texts)]
         counts(bench, export(Path(folder) / "a.csv", rows, ("usage_id", "ts", "user")))
         assert [row.get("user", "") for row in stored(bench)] == texts
+
+
+nodes = st.tuples(st.integers(0, 5), st.booleans(), st.integers(0, 2), st.integers(0, 2), st.integers(0, 2))
+
+
+@settings(max_examples=25, suppress_health_check=list(HealthCheck), deadline=None)
+@given(made=st.lists(nodes, min_size=2, max_size=7), together=st.booleans(), order=st.permutations(range(3)))
+def test_spans__what_a_span_used_itself_is_charged_once_whatever_the_files(
+    made: list[tuple[int, bool, int, int, int]], together: bool, order: list[int]
+) -> None:
+    """Each span says what it used with all that is below it, or nothing; they lie in three files, loaded in any order."""
+    own = {number: (asked, answered) for number, (_, _, asked, answered, _) in enumerate(made)}
+    own[0] = (own[0][0] + 1, own[0][1])  # a root that says something
+    parents = {number: above % number for number, (above, *_) in enumerate(made) if number}
+    silent = {number for number, (_, silent, *_) in enumerate(made) if silent and number in parents.values() and number}
+    whole = dict(own)
+    for number in reversed(range(len(made))):
+        if number in silent:
+            own[number] = (0, 0)
+        below = [whole[child] for child, parent in parents.items() if parent == number]
+        whole[number] = tuple(map(sum, zip(own[number], *below, strict=True)))  # type: ignore[assignment]
+    header = (*TRACE, "user")
+    rows: list[list[tuple[object, ...]]] = [[], [], []]
+    for number, (*_, file) in enumerate(made):
+        said = ("", "") if number in silent else whole[number]
+        above = f"s{parents[number]}" if number else ""
+        rows[0 if together else file].append(
+            (f"u{number}", "2026-07-01T00:00:00Z", "t", f"s{number}", above, *said, f"s{number}")
+        )
+    with tempfile.TemporaryDirectory() as folder:
+        bench = books(Path(folder), "sources: {traces: {inclusive: true}}\n")
+        for number in order:
+            if rows[number]:
+                (found,) = counts(bench, export(Path(folder) / f"{number}.csv", rows[number], header), source="traces")
+                assert found[-1] == 0
+        asked = UsageQuery(
+            "USD", intervals(Month(2026, 7), "UTC", []), (REPEATS, "user"), inclusive=bench.organisation.inclusive
+        )
+        for name in ("duckdb", "reference"):
+            groups = engine(name).group(bench.store.paths(bench.ledger.parts()), asked).rows
+            charged = {
+                each.labels["user"]: (each.sums["input_tokens"], each.sums["output_tokens"])
+                for each in groups
+                if not each.labels[REPEATS] and each.sums["input_tokens"] + each.sums["output_tokens"]
+            }
+            assert charged == {f"s{number}": tokens for number, tokens in own.items() if any(tokens)}

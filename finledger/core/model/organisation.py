@@ -171,6 +171,11 @@ class Organisation:
         """The sources that are never charged, only compared (A9)."""
         return tuple(sorted(name for name, source in self.sources.items() if source.role == "reconcile"))
 
+    @property
+    def inclusive(self) -> tuple[str, ...]:
+        """The sources whose parent spans hold what the spans below them used (C2)."""
+        return tuple(sorted(name for name, source in self.sources.items() if source.inclusive))
+
     def traces(self, source: str) -> str:
         found = self.sources.get(source)
         return found.traces if found is not None else "root"

@@ -97,6 +97,7 @@ class UsageQuery:
     Rows in another currency than `currency` are cut by every interval, the rest only by those that are not `rates_only`.
     `only`: columns with the values that rows have to have in them ("" = empty); no other row is looked at. `ignored`: columns
     that are not looked at, as if they were empty in every row. `reconciled`: the sources whose rows nobody is charged for (A9).
+    `inclusive`: the sources whose parent spans hold what the spans below them used (C2).
     """
 
     currency: str
@@ -106,6 +107,7 @@ class UsageQuery:
     only: tuple[tuple[str, tuple[str, ...]], ...] = ()
     ignored: tuple[str, ...] = ()
     reconciled: tuple[str, ...] = ()
+    inclusive: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
