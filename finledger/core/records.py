@@ -22,22 +22,30 @@ def lines_are_records(first: str) -> bool:
 
     >>> lines_are_records('{"id": 1}'), lines_are_records('{"data": [{"id": 1}]}'), lines_are_records("[")
     (True, False, False)
+    >>> lines_are_records('{"metric": {"gpu": "0"}, "values": [73, 74], "timestamps": [1720000000000, 1720000060000]}')
+    False
     """
     try:
         value = json.loads(first.lstrip("\ufeff"))
     except (ValueError, RecursionError):
         return False
-    return isinstance(value, dict) and not any(isinstance(value.get(name), dict | list) for name in HOLDERS)
+    if not isinstance(value, dict) or any(isinstance(value.get(name), dict | list) for name in HOLDERS):
+        return False
+    return not (isinstance(value.get("metric"), dict) and isinstance(value.get("values"), list))
 
 
-_METRICS = re.compile(r"# (HELP|TYPE|UNIT|EOF)\b|[A-Za-z_:][A-Za-z0-9_:]*\{[^{}]*=\".*\}[ \t]+[0-9.eE+-]+([ \t]|$)")
+_METRICS = re.compile(
+    r"# (HELP|TYPE|UNIT|EOF)\b|([A-Za-z_:][A-Za-z0-9_:]*\{[^{}]*=\"|\{__name__=\").*\}[ \t]+([0-9.eE+-]+|[+-]?Inf|NaN)([ \t]|$)"
+)
 
 
 def is_metrics(first: str) -> bool:
-    """Whether a text whose first line this is has samples of metrics, as a scrape of Prometheus does: no line is a record.
+    """Whether a text whose first line this is has samples of metrics, as a scrape or a dump of Prometheus does: no line is a record.
 
     >>> is_metrics("# TYPE DCGM_FI_DEV_GPU_UTIL gauge"), is_metrics('up{job="a"} 1 1720000000'), is_metrics("ts,team,requests")
     (True, True, False)
+    >>> is_metrics('{__name__="up", job="a"} 1 1720000000000'), is_metrics('{"data": {"result": []}}')
+    (True, False)
     """
     return _METRICS.match(first.lstrip("\ufeff").strip()) is not None
 

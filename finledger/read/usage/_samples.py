@@ -1,7 +1,10 @@
 """Samples of metrics as a table: out of an answer of Prometheus' HTTP API, or of scrapes in its text form with their times.
 
     {"status": …, "data": {"resultType": "matrix", "result": [{"metric": {label: …}, "values": [[1720000000, "73"], …]}, …]}}
+    [{"metric": {label: …}, "values": [[1720000000, "73"], …]}, …]                      as `promtool query range -o json` writes it
+    {"metric": {label: …}, "values": [73, …], "timestamps": [1720000000000, …]}         a line of VictoriaMetrics' export
     DCGM_FI_DEV_GPU_UTIL{gpu="0",UUID="GPU-1",…} 73 1720000000000
+    {__name__="DCGM_FI_DEV_GPU_UTIL", gpu="0", UUID="GPU-1", …} 73 1720000000000        as `promtool tsdb dump` writes it
 
 What stands before a sample is the same for all of its series, and is read once. A text that is as Prometheus writes it is cut
 (`_cut_samples.py`); of any other, an answer is streamed (ijson) into a line for each series, and scrapes are read line by line.
@@ -12,6 +15,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterable, Iterator
+from itertools import zip_longest
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -27,12 +31,15 @@ from finledger.read.usage._cut_samples import LINE, NAME, OTHER, WRITTEN, cut_an
 _HEAD = 1 << 16
 _AT_ONCE = 10_000  # samples a line: a line of them is read as one value
 _ANSWER = re.compile(rb'"resultType"\s*:\s*"(?:matrix|vector)"')
+_BARE = re.compile(rb'\[?\s*\{\s*"metric"\s*:\s*\{')  # a series without an answer around it
+_UNNAMED = "{"  # a line whose metric is among its labels
 _LABEL = r'([A-Za-z_][A-Za-z0-9_]*)\s*=\s*("(?:[^"\\]|\\.)*")'
 
 
 def is_answer(head: bytes) -> bool:
-    """Whether a text begins as an answer to a query of series does, or a list of answers."""
-    return head.lstrip(b"\xef\xbb\xbf \t\r\n")[:1] in (b"{", b"[") and _ANSWER.search(head) is not None
+    """Whether a text begins as an answer to a query of series does, a list of answers, or series alone."""
+    begin = head.lstrip(b"\xef\xbb\xbf \t\r\n")
+    return begin[:1] in (b"{", b"[") and (_ANSWER.search(head) or _BARE.match(begin)) is not None
 
 
 def samples(
@@ -111,11 +118,14 @@ def _series_lines(path: Path, target: Path, shown_as: str) -> Problem | None:
 def _series(stream: BinaryIO) -> Iterator[Any]:
     import ijson
 
-    start = stream.read(_HEAD).lstrip(b"\xef\xbb\xbf \t\r\n")[:1]
+    begin = stream.read(_HEAD).lstrip(b"\xef\xbb\xbf \t\r\n")
+    start = begin[:1]
     stream.seek(0)
     if stream.read(3) != b"\xef\xbb\xbf":
         stream.seek(0)
     prefix = "item.data.result.item" if start == b"[" else "data.result.item"
+    if _BARE.match(begin):
+        prefix = "item" if start == b"[" else ""
     yield from ijson.items(Watched(stream), prefix, multiple_values=True)
 
 
@@ -123,6 +133,9 @@ def _pairs(series: Any) -> list[Any]:
     """Time and value of each sample; of what is none, nothing and what stands there."""
     found = series.get("values", [series["value"]] if "value" in series else []) if isinstance(series, dict) else [series]
     listed = found if isinstance(found, list) else [found]
+    times = series.get("timestamps") if isinstance(series, dict) else None
+    if isinstance(times, list):
+        listed = [list(pair) for pair in zip_longest(times, listed, fillvalue="")]
     return [
         pair if isinstance(pair, list) and len(pair) == 2 and not isinstance(pair[1], list | dict) else ("", str(pair)[:200])
         for pair in listed
@@ -145,15 +158,17 @@ def _of_scrapes(path: Path, metrics: Iterable[str]) -> str:
         f"read_csv({literal(str(path))}, auto_detect = false, header = false, delim = '{chr(30)}', quote = '', escape = '', "
         f"compression = 'none', max_line_size = {LINE}, columns = {{'line': 'VARCHAR'}})"
     )
-    named = " OR ".join(f"starts_with(line, {literal(name)})" for name in metrics)
+    named = " OR ".join(f"starts_with(line, {literal(name)})" for name in (*metrics, _UNNAMED))
     wanted = ", ".join(literal(name) for name in metrics)
     # a line of another metric is looked at only to see that it is one
     other = f"regexp_full_match(line, '{OTHER}')"
     kept = f"CASE WHEN {named} THEN true WHEN line = '' OR starts_with(line, '#') THEN false ELSE NOT {other} END"
     # labels stand between the first brace and the last: what they say is read once for each text
     braces, first, last = "contains(line, '{')", "instr(line, '{')", "length(line) - instr(reverse(line), '}') + 1"
+    among = f"regexp_extract(line, '__name__=\"({NAME})\"', 1)"
+    before = f"CASE WHEN {braces} THEN trim(left(line, {first} - 1)) ELSE split_part(line, ' ', 1) END"
     split = (
-        f"SELECT line, CASE WHEN {braces} THEN trim(left(line, {first} - 1)) ELSE split_part(line, ' ', 1) END AS metric, "
+        f"SELECT line, CASE WHEN starts_with(line, {literal(_UNNAMED)}) THEN {among} ELSE {before} END AS metric, "
         f"CASE WHEN {braces} THEN substr(line, {first} + 1, {last} - {first} - 1) ELSE '' END AS labels, "
         f"regexp_extract(substr(line, CASE WHEN {braces} THEN {last} + 1 ELSE instr(line, ' ') END), "
         "'^[ \\t]+([^ \\t]+)(?:[ \\t]+([^ \\t]+))?$', ['value', 'time']) AS tail "

@@ -1,10 +1,15 @@
-"""NVIDIA's DCGM exporter: how busy GPUs were, from Prometheus (a `query_range` answer, JSON) or scrapes with times (text).
+"""NVIDIA's DCGM exporter: how busy GPUs were, from Prometheus (a `query_range` answer, JSON), VictoriaMetrics' export, or scrapes
+and dumps with times (text).
 
 A sample holds for one step from its time on: busy hours = share × step / 3600 s, to 18 places. The step is the commonest spacing of
 the file's samples, to a tenth of a second; time without a sample is not busy. A percentage and a ratio are told apart by the
 metric's name. Hours that are billed come from elsewhere: these rows have busy hours only. Where a GPU has both metrics at one
 moment, the ratio (`DCGM_FI_PROF_GR_ENGINE_ACTIVE`) counts. An id is the GPU and its step, counted from 1970, so that the same
 time is known in a later answer: begin queries at a multiple of the step.
+
+Where pods share a GPU (time-slicing, MPS), the exporter says the GPU's value once for each of them: its busy hours count once, and are
+split evenly, the last places going to the pods that come first (M3). The first of them has the GPU's own id, the others have one with
+their name. Values that differ at one moment say nobody's share, and are refused.
 """
 
 from __future__ import annotations
@@ -64,6 +69,7 @@ def _known_sql() -> str:
     return (
         "SELECT *, CASE WHEN gpu IS NOT NULL THEN dense_rank() OVER (ORDER BY gpu) END AS board, "
         "dense_rank() OVER (ORDER BY concat_ws(' ', namespace, pod, container)) AS work, "
+        "concat_ws(' ', namespace, pod, container) AS who, "
         f"nullif(CAST({tags} AS VARCHAR), '[]') AS tags FROM ("
         f"SELECT series, metric, said, {board} || coalesce(' ' || {_label('GPU_I_ID')}, '') AS gpu, {', '.join(work)}, "
         f"{_label('team')} AS team, {_label('cluster')} AS cluster, {_label('region')} AS region, {_label('UUID')} AS uuid, "
@@ -72,8 +78,11 @@ def _known_sql() -> str:
     )
 
 
-def _rows_sql(path: str, both: bool) -> str:
-    """The samples in the order of the file, each with the samples of its GPU before and after it. Times in milliseconds."""
+def _rows_sql(path: str, both: bool, shared: bool) -> str:
+    """The samples in the order of the file, each with the samples of its GPU before and after it. Times in milliseconds.
+
+    `shared`: pods have samples of one GPU at the same moment; then each says how many there are, and its place among them.
+    """
     whole = "TRY_CAST(time AS BIGINT)"
     seconds = "CAST(floor(TRY_CAST(time AS DECIMAL(20, 9)) * 1000) AS BIGINT)"
     moment = (
@@ -81,7 +90,7 @@ def _rows_sql(path: str, both: bool) -> str:
         f"{whole} * 1000 WHEN regexp_full_match(time, '[0-9]{{9,10}}[.][0-9]*|[0-9][.]?[0-9]*[eE][+]?0?9') THEN {seconds} END"
     )
     read = f"SELECT file_row_number AS record, series, time, value, {moment} AS ms FROM read_parquet({path}, file_row_number = true)"
-    joined = f"SELECT s.*, metric, board, work FROM ({read}) s LEFT JOIN known USING (series)"
+    joined = f"SELECT s.*, metric, board, work, who FROM ({read}) s LEFT JOIN known USING (series)"
     if both:
         # one that measured nothing takes the place of no percentage
         ratio = f"bool_or(metric = '{_RATIO}' AND {_SHARE} <= 1) OVER (PARTITION BY board, ms)"
@@ -92,9 +101,17 @@ def _rows_sql(path: str, both: bool) -> str:
     near = ", ".join(
         f"{side}(ms) OVER near AS {side}_ms, {side}(work) OVER near <> work AS {side}_other" for side in ("lag", "lead")
     )
+    pods, place = "CAST(NULL AS BIGINT)", "CAST(NULL AS BIGINT)"
+    if shared:
+        moment, counts = "PARTITION BY board, ms", f"(who <> '' AND {_SHARE} IS NOT NULL)"
+        every = [f"{{0}}(CASE WHEN {counts} THEN {each} END) OVER ({moment})" for each in (_SHARE, "metric")]
+        same = " AND ".join(f"{each.format('min')} = {each.format('max')}" for each in every)
+        pods = f"CASE WHEN {counts} AND {same} THEN count(DISTINCT CASE WHEN {counts} THEN work END) OVER ({moment}) END"
+        place = f"dense_rank() OVER ({moment} ORDER BY NOT {counts}, work) - 1"
     return (
-        f"SELECT n.metric, time, value, ms, {', '.join(_FACTS)}, said IS NULL AS unlabelled, lag_ms, lag_other, lead_ms, lead_other "
-        f"FROM (SELECT record, series, metric, time, value, ms, {near} FROM ({joined}) "
+        f"SELECT n.metric, time, value, ms, {', '.join(_FACTS)}, said IS NULL AS unlabelled, lag_ms, lag_other, lead_ms, lead_other, "
+        "pods, place, who "
+        f"FROM (SELECT record, series, metric, time, value, ms, {near}, {pods} AS pods, {place} AS place FROM ({joined}) "
         "WINDOW near AS (PARTITION BY board ORDER BY ms, work, record)) n LEFT JOIN known USING (series) ORDER BY record"
     )
 
@@ -116,7 +133,11 @@ def table(opened: Opened, shown_as: str, connection: duckdb.DuckDBPyConnection, 
         return Problem("samples-without-step", message, SourceRef(shown_as), remedy=_REMEDY)
     connection.execute(f"CREATE OR REPLACE TEMP TABLE known AS {_known_sql()}")
     metrics = {metric for (metric,) in connection.execute("SELECT DISTINCT metric FROM known").fetchall()}
-    connection.execute(f"COPY ({_rows_sql(path, metrics >= {_PERCENT, _RATIO})}) TO {literal(str(target))} ({WRITTEN})")
+    both, written = metrics >= {_PERCENT, _RATIO}, literal(str(target))
+    connection.execute(f"COPY ({_rows_sql(path, both, shared=False)}) TO {written} ({WRITTEN})")
+    together = f"SELECT coalesce(bool_or(lag_ms = ms AND lag_other), false) FROM read_parquet({written})"
+    if connection.execute(together).fetchone() == (True,):
+        connection.execute(f"COPY ({_rows_sql(path, both, shared=True)}) TO {written} ({WRITTEN})")
     found.unlink()
     texts = f"concat({', '.join(_FACTS)})"
     said = f"SELECT coalesce(bool_or({is_control(texts)}), false) FROM known"
@@ -134,7 +155,8 @@ class _Dcgm(Reader):
         step = _step_of(header, shown_as)
         if isinstance(step, Problem):
             return Outcome(None, (step,))
-        named = f"left(sha256(concat_ws(chr(31), 'dcgm', gpu, (ms // {step}) * {step})), 32)"
+        other = "CASE WHEN pods > 1 AND place > 0 THEN who END"
+        named = f"left(sha256(concat_ws(chr(31), 'dcgm', gpu, (ms // {step}) * {step}, {other})), 32)"
         fields = (
             # a sample that is refused for its time or GPU needs no id as well
             Field("usage_id", f"CASE WHEN gpu IS NOT NULL AND ms IS NOT NULL THEN {named} ELSE '-' END", "usage_id"),
@@ -176,7 +198,10 @@ def _seconds(milliseconds: int) -> str:
 
 def _refused(step: int) -> str:
     """SQL: why a sample is none, as a text; NULL of a good one."""
-    near = [f"({side}_ms // {step} = ms // {step} AND {side}_other)" for side in ("lag", "lead")]
+    near = [
+        f"({side}_ms // {step} = ms // {step} AND {side}_other AND NOT ({side}_ms = ms AND coalesce(pods, 0) > 0))"
+        for side in ("lag", "lead")
+    ]
     cases = (
         ("metric IS NULL AND time IS NULL", "value || ' (no sample)'"),
         ("unlabelled", "value || ' of labels that cannot be read'"),
@@ -188,7 +213,11 @@ def _refused(step: int) -> str:
             "value || ' of ' || metric",
         ),
         (f"{_SHARE} > 100 OR ({_SHARE} > 1 AND metric = '{_RATIO}')", "value || ' of ' || metric"),
-        (" OR ".join(near), "value || ' beside that of another pod: each has the whole GPU'"),
+        (
+            " OR ".join(near),
+            "value || CASE WHEN who = '' THEN ' of nobody, beside that of a pod' ELSE ' beside another value of another pod: '"
+            " || 'whose it is, nobody can say' END",
+        ),
         (f"lag_ms // {step} = ms // {step} AND lag_ms < ms", f"value || ' once more in the step of {_seconds(step)}'"),
     )
     return f"CASE {' '.join(f'WHEN {when} THEN {then}' for when, then in cases)} END"
@@ -199,7 +228,9 @@ def _digits(step: int) -> str:
     # units of 10^-21 × ms, over an hour's ms, for 18 places; half of the last place is rounded up
     units = f"CAST(replace(CAST({_SHARE} AS VARCHAR), '.', '') AS HUGEINT) * {step}"
     percent, ratio = (f"({units} + {hour // 2}) // {hour}" for hour in (3_600_000 * 100_000, 3_600_000 * 1000))
-    return f"lpad(CAST(CASE metric WHEN '{_PERCENT}' THEN {percent} ELSE {ratio} END AS VARCHAR), 19, '0')"
+    whole = f"CASE metric WHEN '{_PERCENT}' THEN {percent} ELSE {ratio} END"
+    split = f"CASE WHEN pods > 1 THEN ({whole}) // pods + CAST(place < ({whole}) % pods AS INTEGER) ELSE {whole} END"
+    return f"lpad(CAST({split} AS VARCHAR), 19, '0')"
 
 
 # A moment of the years 2000 to 2100 stays a number; any other is a text that is shown, and refused.
@@ -214,7 +245,7 @@ _TIME = Column(
 )
 
 READER = _Dcgm(
-    title="NVIDIA DCGM exporter: GPU use from Prometheus (query_range JSON, scrapes as text)",
+    title="NVIDIA DCGM exporter: GPU use from Prometheus (query_range JSON, scrapes and dumps as text)",
     grain="report",
     needs=("ms", "lag_ms", "value", "metric"),
     places=Places(()),
@@ -230,5 +261,5 @@ READER = _Dcgm(
         "sku": "model",
     },
     nulls=(),
-    m5="No tokens and no hours that are billed: busy GPU hours only, share × step.",
+    m5="No tokens and no hours that are billed: busy GPU hours only, share × step, split evenly among pods that share a GPU.",
 )

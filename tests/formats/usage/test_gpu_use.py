@@ -51,6 +51,9 @@ def busy(bench: Workbench) -> dict[str, Decimal]:
     [
         ("range", {"GPU-a": "0.6275", "GPU-b": "0.1075", "GPU-c": "0.3750025", "GPU-d": "0.08125"}),
         ("scrapes", {"GPU-a": "0.013333333333333333", "": "0.00175"}),
+        ("shared", {"GPU-a": "0.031666666666666667", "GPU-b": "0.00625"}),
+        ("dump", {"GPU-a": "0.00625"}),
+        ("victoria", {"GPU-a": "0.025", "GPU-b": "0.00225"}),
     ],
 )
 def test_dcgm__hours_by_hand(case: str, hours: dict[str, str], bench: Workbench) -> None:
@@ -61,6 +64,18 @@ def test_dcgm__hours_by_hand(case: str, hours: dict[str, str], bench: Workbench)
         gpu = row.get("resource", "")
         found[gpu] = found.get(gpu, Decimal(0)) + Decimal(row["gpu_busy_hours"])
     assert found == {gpu: Decimal(each) for gpu, each in hours.items()}
+
+
+def test_dcgm__pods_that_share_a_gpu_and_a_file_of_one_of_them(bench: Workbench, tmp_path: Path) -> None:
+    """Alone, the first pod's samples say that it had the whole GPU: that is another use of the same time."""
+    (source,) = (HERE / "dcgm" / "shared").glob("input.*")
+    lines = source.read_text().splitlines(keepends=True)
+    alone = tmp_path / "alone.txt"
+    alone.write_text("".join(line for line in lines if "api-1" in line))
+    (loaded,) = bench.load([source])
+    assert (loaded.file.read, loaded.file.accepted, loaded.file.rejected) == (8, 7, 1)
+    with pytest.raises(Refused, match="used twice with different content"):
+        bench.load([alone])
 
 
 def test_dcgm__overlapping_answers_are_loaded_once(bench: Workbench, tmp_path: Path) -> None:
