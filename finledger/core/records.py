@@ -13,7 +13,7 @@ from functools import lru_cache
 
 # By these names a JSON object holds records, instead of being one: of such a file no line is a record.
 HOLDERS = frozenset(
-    {"data", "resourceSpans", "batches", "result", "results", "usage_data", "logs", "items", "model_breakdown"}
+    {"data", "resourceSpans", "batches", "trace", "result", "results", "usage_data", "logs", "items", "model_breakdown"}
 )
 
 

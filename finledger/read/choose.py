@@ -17,6 +17,7 @@ from finledger.read.flat_lines import flat_header, in_sql, long_line
 from finledger.read.header import Header, container_of, focus_table, read_header
 from finledger.read.opened import Opened, text_lines
 from finledger.read.unfold_ahead import LEAST, UnfoldAhead, begin
+from finledger.read.unread import unread_counts
 from finledger.read.usage import ExportFormat
 from finledger.read.usage._samples import is_answer
 
@@ -85,7 +86,9 @@ def choose(
     lacking = format is not None and known[name].missing(header.has)  # named, not found: what it needs may be absent
     if lacking or outcome.rows.named("ts") is None or (outcome.rows.named("usage_id") is None and not outcome.rows.row_hash):
         return (_lacking(shown_as, known[name], header),)
-    return name, header, outcome.rows, opened
+    told = known[name].told
+    unread = () if told is None else unread_counts(header, outcome.rows, told)
+    return name, header, replace(outcome.rows, unread=unread) if unread else outcome.rows, opened
 
 
 def _header(

@@ -33,6 +33,7 @@ _NUMBER = r"^[+-]?([0-9]*)\.?([0-9]*)(?:[eE]([+-]?[0-9]{1,3}))?$"  # with at lea
 _THOUSANDS = r"[0-9]{1,3}([.][0-9]{3})+"  # a count of 1.000 is one or a thousand: nobody can say
 # Tools write the largest integers for "no value" (9223372036854775794). The sum of two counts below this is a BIGINT still.
 _SENTINEL = 4_000_000_000_000_000_000
+_ABOVE_0 = "^[0-9.,]*[1-9]"
 _PLAIN = r"-?[0-9]{1,20}(\.[0-9]{1,18})?"
 _SMALL = r"-?[0-9]((\.[0-9]{1,12})?[eE]-0?[1-6]|(\.[0-9]{1,9})?[eE]-0?[7-9])"  # as programs write 0.00000015: 1.5e-07
 _SHIFTED = r"-?[0-9]{1,19}(\.[0-9]{1,9})?[eE]-0?[1-9]"  # cents are 123.45e-2 of a dollar
@@ -62,7 +63,7 @@ class Layout:
     `input_includes`: the buckets that the export's input count includes; `reasoning_beside`: its output count leaves out the
     reasoning; `total`: its own sum of the tokens, which the parts may not exceed (M5). `bound`: names for texts that the
     fields use, with their SQL, by levels; of these, `clean` hold no word that means empty, with the text that they
-    are all of, or ""; `suspect` may hold NO_RECORD.
+    are all of, or ""; `suspect` may hold NO_RECORD. `unread`: columns that seem to be counts and are not looked at, with their SQL.
     """
 
     fields: tuple[Field, ...]
@@ -74,6 +75,7 @@ class Layout:
     bound: tuple[tuple[tuple[str, str], ...], ...] = ()
     clean: Mapping[str, str] = field(default_factory=dict)
     suspect: frozenset[str] = frozenset()
+    unread: tuple[tuple[str, str], ...] = ()
 
     def named(self, name: str) -> Field | None:
         return next((found for found in self.fields if found.name == name), None)
@@ -219,6 +221,9 @@ def select_sql(layout: Layout, relation: str, context: Context, *, broken: bool 
         for check in checks
     )
     columns = ", ".join(f"{_output(found.name, layout)} AS {quoted(found.name)}" for found in layout.fields)
+    for number, (_, text) in enumerate(layout.unread):
+        texts += f", coalesce(regexp_matches({text}, '{_ABOVE_0}'), false) AS {unread_mark(number)}"
+        columns += f", {unread_mark(number)}"
     if layout.row_hash:
         texts += f", {layout.row_hash} AS row_hash"
         columns = f"row_hash || '-1' AS usage_id, {columns}"  # the ordinal among identical rows, which are few
@@ -227,6 +232,11 @@ def select_sql(layout: Layout, relation: str, context: Context, *, broken: bool 
         f"CAST(to_json(list_filter([{listed}], lambda fault: fault IS NOT NULL)) AS VARCHAR) END AS faults "
         f"FROM (SELECT *, {values} FROM (SELECT *{whole}{control} FROM (SELECT *{emptied} FROM (SELECT {texts} FROM {relation}))))"
     )
+
+
+def unread_mark(number: int) -> str:
+    """Of a staged row: whether it has a number above 0 in the column of `Layout.unread` with that number."""
+    return quoted(f"unread {number}")
 
 
 def over(relation: str, bound: Iterable[Iterable[tuple[str, str]]]) -> str:

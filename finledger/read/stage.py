@@ -33,6 +33,7 @@ from finledger.read.header import Header, container_of, holds_long, json_line_re
 from finledger.read.need_feature import FeatureNeed, refuse_featureless
 from finledger.read.opened import Opened, Progress, content_hash, open_export, text_lines
 from finledger.read.spans import find_aggregates
+from finledger.read.unread import unread_problem
 
 __all__ = ["content_hash", "stage"]
 _SHOWN_CONFLICTS = 1000
@@ -230,6 +231,7 @@ def _staged(job: _Job) -> StagedFile:
         job.problems.append(_all_rejected(job, rejects))
     if job.opened.more:
         job.problems.append(_page_missing(job.shown_as))
+    job.problems += unread_problem(job.connection, job.rows, job.layout.unread, job.shown_as)
     marks = _write_marks(job)
     return StagedFile(
         job.opened.sha256, job.shown_as, "", "", job.opened.size, job.read, rejected, found.duplicates, aggregates,

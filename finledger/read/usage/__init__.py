@@ -4,6 +4,7 @@ TITLE              what the export is, in a few words
 NEEDS              the columns by which its header is known (`a|b`: one of them); a format without any is never detected
 GRAIN              what a row is: one call (request), a sum over a day or another bucket (report), money (cost)
 M5                 what its token counts include, in a sentence
+TOLD               counts that need no word where they are not read; None where no column can be passed over
 layout(header, shown_as, map_file) -> Outcome[Layout | None]     which native column comes from where
 
 A format that is neither a table nor records has, beside READER,
@@ -51,6 +52,7 @@ class ExportFormat:
     m5: str = ""
     table: Callable[[Opened, str, duckdb.DuckDBPyConnection, Path], Opened | Problem | None] | None = None
     bucket: str = ""
+    told: tuple[str, ...] | None = ()  # counts that are parts or sums of what is read; None: no column can be passed over
 
     def fits(self, has: Callable[[str], bool]) -> bool:
         """Whether an export with these columns may be of the format."""
@@ -71,11 +73,18 @@ def _format(name: str, module: ModuleType) -> ExportFormat:
     reader = getattr(module, "READER", None)
     if reader is None:
         return ExportFormat(
-            name, module.TITLE, module.NEEDS, module.GRAIN, module.layout, Places(("", "data[]")), m5=module.M5
+            name,
+            module.TITLE,
+            module.NEEDS,
+            module.GRAIN,
+            module.layout,
+            Places(("", "data[]")),
+            m5=module.M5,
+            told=module.TOLD,
         )
     return ExportFormat(
         name, reader.title, reader.needs, reader.grain, reader.layout, reader.places, reader.lacks, reader.m5,
-        getattr(module, "table", None), reader.bucket,
+        getattr(module, "table", None), reader.bucket, None if reader.grain == "cost" else reader.told,
     )  # fmt: skip
 
 

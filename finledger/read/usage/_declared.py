@@ -151,7 +151,8 @@ class Reader:
     `key`: the columns that make a row's id, for rows that are sums and have none of their own; otherwise `usage_id` is among
     the columns, or the id is the hash of the row (C9). `includes`: which buckets the input count includes, and `reasoning`,
     whether the output count includes the reasoning (M5); `total` is the column of the source's own sum. `steps`: what several
-    columns are made of, worked out once a row; they name it as they name a column of the export.
+    columns are made of, worked out once a row; they name it as they name a column of the export. `told`: columns of counts that are
+    parts or sums of those that are read: of any other that is not read a load says so.
     """
 
     title: str
@@ -168,6 +169,7 @@ class Reader:
     nulls: tuple[str, ...] = NULLS
     m5: str = ""
     steps: Mapping[str, Column] = field(default_factory=dict)
+    told: tuple[str, ...] = ()
 
     def layout(self, header: Header, shown_as: str, map_file: Path | None = None) -> Outcome[Layout | None]:
         texts = Texts(header, self.nulls, self.steps)

@@ -30,6 +30,7 @@ from finledger.read.yaml_lines import load
 
 TITLE = "any table, by a column map (--map)"
 NEEDS: tuple[str, ...] = ()
+TOLD = ()
 GRAIN = "request"
 M5 = "as the map says (`input_includes_cached`)."
 FORMATS = ("csv", "jsonl", "parquet", "xlsx")

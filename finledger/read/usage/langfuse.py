@@ -177,6 +177,7 @@ READER = Reader(
     },
     reasoning="beside",
     total=_total(),
+    told=("promptTokens", "completionTokens"),
     m5="the keys of usageDetails do not overlap: cached, written and reasoning tokens stand beside input and output; where "
     "the sender's own total is not the keys together, the row is refused.",
 )

@@ -14,6 +14,7 @@ TITLE = "finledger's own usage rows (CSV, JSON lines, Parquet)"
 NEEDS = ("usage_id", "ts")
 GRAIN = "request"
 M5 = "the buckets are ours: input is uncached, output includes reasoning."
+TOLD = None  # an unknown column is refused
 _KINDS = {column.name: column.kind for column in usage.NATIVE} | dict.fromkeys(usage.LABELS, "text")
 # what Parquet keeps as a whole number needs no look at its text
 _WHOLE = ("TINYINT", "SMALLINT", "INTEGER", "BIGINT", "UTINYINT", "USMALLINT", "UINTEGER")

@@ -38,5 +38,6 @@ READER = Reader(
         "service_tier": "variant",
     },
     includes=("cached_input_tokens",),
+    told=("native_tokens_prompt", "native_tokens_completion", "native_tokens_reasoning", "native_tokens_cached"),
     m5="tokens_prompt includes the cached tokens, tokens_completion the reasoning.",
 )  # fmt: skip

@@ -2,6 +2,7 @@
 
     resourceSpans | batches            a service, with its resource's attributes
       └─ scopeSpans[].spans[]          a span: ids, times, attributes [{key, value: {stringValue | intValue | …}}]
+    data[].spans[]                     Jaeger's: tags [{key, value}], and of which of the trace's processes it is
 
 Every span is kept, with the calls and tokens it has, because one without any may be the root of a trace. A run of an agent, a
 tool or a workflow is no call of a model: its requests are 0, and tokens that repeat its children's are an aggregate (C2).
@@ -20,6 +21,7 @@ from typing import Any
 from finledger.read.columns import one_of
 from finledger.read.documents import Places
 from finledger.read.header import fold
+from finledger.read.unread import is_count
 from finledger.read.usage._declared import Column, Reader, sql, unix
 
 _CALLS = (
@@ -42,16 +44,25 @@ _OUTPUT = (
     "|ai.usage.completionTokens"
 )
 _CACHED = (
-    "gen_ai.usage.cache_read.input_tokens|gen_ai.usage.cache_read_input_tokens|gen_ai.usage.details.cache_read_tokens"
-    "|llm.token_count.prompt_details.cache_read|ai.usage.cachedInputTokens"
+    "gen_ai.usage.cache_read.input_tokens|gen_ai.usage.cache_read_input_tokens|gen_ai.usage.cache_read_tokens"
+    "|gen_ai.usage.cached_input_tokens|gen_ai.usage.cached_tokens|gen_ai.usage.details.cache_read_tokens"
+    "|gen_ai.usage.details.cache_read_input_tokens|gen_ai.usage.details.cached_tokens|gen_ai.usage.prompt_tokens_details.cache_read"
+    "|gen_ai.usage.prompt_tokens_details.cached_tokens|gen_ai.usage.input_tokens_details.cached_tokens"
+    "|gen_ai.usage.input_token_details->cache_read|llm.usage.cache_read_input_tokens"
+    "|llm.token_count.prompt_details.cache_read|ai.usage.cachedInputTokens|ai.usage.inputTokenDetails.cacheReadTokens"
 )
 _CACHE_WRITES = (
     "gen_ai.usage.cache_creation.input_tokens|gen_ai.usage.cache_write.input_tokens|gen_ai.usage.cache_creation_input_tokens"
-    "|gen_ai.usage.details.cache_write_tokens|llm.token_count.prompt_details.cache_write"
+    "|gen_ai.usage.cache_write_input_tokens|gen_ai.usage.cache_creation_tokens|gen_ai.usage.cache_write_tokens"
+    "|gen_ai.usage.details.cache_write_tokens|gen_ai.usage.details.cache_creation_input_tokens"
+    "|gen_ai.usage.prompt_tokens_details.cache_write|gen_ai.usage.input_token_details->cache_creation"
+    "|llm.usage.cache_creation_input_tokens|llm.token_count.prompt_details.cache_write|ai.usage.inputTokenDetails.cacheWriteTokens"
 )
 _REASONING = (
     "gen_ai.usage.reasoning.output_tokens|gen_ai.usage.reasoning_tokens|gen_ai.usage.details.reasoning_tokens"
-    "|llm.token_count.completion_details.reasoning|ai.usage.reasoningTokens"
+    "|gen_ai.usage.completion_tokens_details.reasoning|gen_ai.usage.completion_tokens_details.reasoning_tokens"
+    "|gen_ai.usage.output_tokens_details.reasoning_tokens|gen_ai.usage.output_token_details->reasoning|llm.usage.reasoning_tokens"
+    "|llm.token_count.completion_details.reasoning|ai.usage.reasoningTokens|ai.usage.outputTokenDetails.reasoningTokens"
 )
 _TOTAL = "gen_ai.usage.total_tokens|llm.usage.total_tokens|llm.token_count.total|ai.usage.totalTokens"
 _OPERATION = "gen_ai.operation.name|openinference.span.kind|ai.operationId"
@@ -104,28 +115,39 @@ _COLUMNS: dict[str, Column | str] = {
 }  # fmt: skip
 _OF_SPAN = {
     "startTimeUnixNano": ("startTimeUnixNano", "start_time_unix_nano"),
-    "start_time": ("start_time", "startTime", "timestamp"),
+    "start_time": ("start_time", "startTime", "start_timestamp", "timestamp"),
 }
+_RESOURCES = (
+    "resourceSpans.resource", "batches.resource", "trace.resource", "resource", "otel_resource_attributes", "data.processes",
+)  # fmt: skip
 _ALSO_NAMED = {  # by Sentry: a dot below a name that is a count itself would be looked for inside that count
     "gen_ai.usage.input_tokens.cached": "gen_ai.usage.cache_read.input_tokens",
     "gen_ai.usage.input_tokens.cache_write": "gen_ai.usage.cache_creation.input_tokens",
     "gen_ai.usage.output_tokens.reasoning": "gen_ai.usage.reasoning.output_tokens",
 }
 _UNREAD_COUNT = re.compile(r"token.?usage|token.?count|usage.*tokens?\b|usage.?details", re.I)
+_COUNTED = re.compile("token|usage", re.I)
+_OF_RUN = "gen_ai.aggregated_usage."  # what the calls below an agent's run used, told once more (Pydantic AI)
 _COUNTS = frozenset(f"{_INPUT}|{_OUTPUT}".split("|"))
 _SCALARS = ("stringValue", "intValue", "doubleValue", "boolValue")
 _NAMES = 1 << 14
 _HEX = frozenset("0123456789abcdef")
-_KEPT = frozenset(
-    fold(each.removeprefix("resource."))
+_PLAIN = {
+    each.removeprefix("resource.").partition("->")[0]
     for column in (*_COLUMNS.values(), _TOTAL)
     for names in (column.names if isinstance(column, Column) else (column,))
     for each in names.split("|")
-) - {fold(name) for name in ("traceId", "spanId", "parentSpanId", "status", "startTimeUnixNano", "start_time")}
+}
+_KEPT = frozenset(map(fold, _PLAIN)) - {
+    fold(name) for name in ("traceId", "spanId", "parentSpanId", "status", "startTimeUnixNano", "start_time")
+}
+_INSIDE = [(outer, inner) for inner in sorted(_PLAIN) for outer in sorted(_PLAIN) if inner.startswith(f"{outer}.")]
 
 
 def _flat(record: dict[str, Any]) -> Iterator[dict[str, Any]]:
     """A span with its own and its resource's attributes beside each other; a record that is no span is left empty."""
+    if "processID" in record:
+        record = _of_jaeger(record)
     context = record.get("context")
     held = {**context, **record} if isinstance(context, dict) else record
     # written out, not looped over: of millions of spans this takes longest
@@ -147,7 +169,7 @@ def _flat(record: dict[str, Any]) -> Iterator[dict[str, Any]]:
             if held.get(each) is not None:
                 flat[name] = held[each]
                 break
-    for outer in ("resourceSpans.resource", "batches.resource", "resource"):
+    for outer in _RESOURCES:
         resource = record.get(outer)
         if isinstance(resource, dict):
             flat |= _of_resource(resource)
@@ -155,15 +177,53 @@ def _flat(record: dict[str, Any]) -> Iterator[dict[str, Any]]:
     flat |= _attributes(listed)
     if _COUNTS.isdisjoint(flat):
         flat |= _uncounted(listed)
+    if _read_as.empty:
+        flat = {**_read_as.empty, **flat}
     flat["status"] = _status(record, flat)
     yield flat
 
 
+def _of_jaeger(record: dict[str, Any]) -> dict[str, Any]:
+    """A span as Jaeger's API writes it: its time in microseconds, attributes as tags, its resource among the trace's processes."""
+    trace, start = record.get("traceID"), record.get("startTime")
+    parents = [
+        each.get("spanID")
+        for each in record.get("references") or ()
+        if isinstance(each, dict) and each.get("refType") == "CHILD_OF" and each.get("traceID") == trace
+    ]
+    tags = record.get("tags")
+    said = {each.get("key"): each.get("value") for each in tags if isinstance(each, dict)} if isinstance(tags, list) else {}
+    processes = record.get("data.processes")
+    process = processes.get(record["processID"]) if isinstance(processes, dict) else None
+    found = {
+        "traceId": trace,
+        "spanId": record.get("spanID"),
+        "parentSpanId": parents[0] if parents else record.get("parentSpanID"),
+        "startTimeUnixNano": start * 1000 if isinstance(start, int) else start,
+        "attributes": tags,
+        "status": said.get("otel.status_code") or ("ERROR" if said.get("error") in (True, "true") else None),
+    }
+    if isinstance(process, dict):
+        service = [{"key": "service.name", "value": process.get("serviceName")}]
+        found["resource"] = {"attributes": [*service, *(process.get("tags") or ())]}
+    return found
+
+
 class _ReadAs(dict[str, str]):
-    """By an attribute's name, the one that columns are made of; "" where none is. There are few names."""
+    empty: dict[str, Any]  # names that would be looked for inside a value of a shorter name, where no span has them
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.empty = {}
+
+    """By an attribute's name, the one that columns are made of, or that is a count which nobody reads; "" otherwise. There are few."""
 
     def __missing__(self, name: str) -> str:
-        found = _ALSO_NAMED.get(name) or (name if fold(name) in _KEPT else "")
+        counted = _COUNTED.search(name) and not name.startswith(_OF_RUN) and is_count(name)
+        found = _ALSO_NAMED.get(name) or (name if counted or fold(name) in _KEPT else "")
+        for outer, inner in _INSIDE:
+            if fold(found) == fold(outer):
+                self.empty |= {inner: None, f"resource.{inner}": None}
         if len(self) < _NAMES:
             self[name] = found
         return found
@@ -187,7 +247,11 @@ def _of_resource(resource: dict[str, Any]) -> dict[str, Any]:
 def _attributes(listed: Any) -> dict[str, Any]:
     """Of a list of {key, value}, or a mapping, those that a column is made of."""
     if isinstance(listed, dict):
-        return {_read_as[name]: value for name, value in listed.items() if _read_as[name]}
+        found = {_read_as[name]: value for name, value in listed.items() if _read_as[name]}
+        for name, value in listed.items():
+            if isinstance(value, dict):  # names that were cut at their dots
+                found |= _attributes({f"{name}.{inner}": each for inner, each in value.items()})
+        return found
     return {
         _read_as[each["key"]]: _value(each.get("value"))
         for each in (listed if isinstance(listed, list) else ())
@@ -199,7 +263,8 @@ def _uncounted(listed: Any) -> dict[str, Any]:
     """A span whose tokens stand under names that are not read here: a text in their place, so that it is refused and not free."""
     pairs = listed.items() if isinstance(listed, dict) else ((each.get("key"), each.get("value")) for each in listed or ())
     for name, value in pairs:
-        if isinstance(name, str) and _UNREAD_COUNT.search(name) and _value(value) not in (None, "", 0, "0"):
+        unread = isinstance(name, str) and _UNREAD_COUNT.search(name) and not name.startswith(_OF_RUN)
+        if unread and _value(value) not in (None, "", 0, "0"):
             return {"gen_ai.usage.input_tokens": f"{_value(value)} in {name}"}
     return {}
 
@@ -239,7 +304,7 @@ def _id(text: Any, size: int) -> str | None:
 
 
 def _status(record: Mapping[str, Any], flat: Mapping[str, Any]) -> str | None:
-    status = record.get("status")
+    status = record.get("status", record.get("otel_status_code"))
     code = status.get("code", status.get("status_code", "")) if isinstance(status, dict) else status
     word = str(code or "").upper().removeprefix("STATUS_CODE_")
     failed = word in ("2", "ERROR") or flat.get("error.type")
@@ -251,13 +316,26 @@ READER = Reader(
     grain="request",
     needs=("traceId", "spanId", _START, f"{_OPERATION}|{_INPUT}"),
     places=Places(
-        ("resourceSpans|batches[].scopeSpans|instrumentationLibrarySpans[].spans[]", ""),
-        ("resourceSpans.resource", "batches.resource"),
+        (
+            "resourceSpans|batches[].scopeSpans|instrumentationLibrarySpans[].spans[]",
+            "",
+            "trace{}[].scopeSpans|instrumentationLibrarySpans[].spans[]",
+            "data[].spans[]",
+        ),
+        ("resourceSpans.resource", "batches.resource", "trace.resource", "data.processes"),
         _flat,
     ),
     columns=_COLUMNS,
     includes=("cached_input_tokens", "cache_write_tokens"),
     total=_TOTAL,
+    told=(
+        "ai.usage.inputTokenDetails.noCacheTokens",
+        "ai.usage.outputTokenDetails.textTokens",
+        "gen_ai.usage.details.input_tokens",
+        "gen_ai.usage.details.output_tokens",
+        "gen_ai.usage.details.accepted_prediction_tokens",
+        "gen_ai.usage.details.rejected_prediction_tokens",
+    ),
     m5="`gen_ai.usage.input_tokens` includes cache reads and cache creation, and output includes reasoning, as the conventions say; "
     "so do OpenInference's `llm.token_count.*` and the AI SDK's `ai.usage.*`.",
 )
