@@ -207,6 +207,9 @@ def _field(found: MapText, header: Header, name: str, words: Mapping[str, Any]) 
         found.refuse(f"the export has no column {column!r}", remedy, *where)
         return None
     text = header.ref(column)
+    nulls = [str(word) for word in found.words.get("nulls", [])]
+    if nulls and ("prefix" in words or name == "tag"):  # before anything is made of it, which no word that means empty is
+        text = f"CASE WHEN {text} NOT IN ({', '.join(map(literal, nulls))}) THEN {text} END"
     if "lookup" in words:
         table = _lookup(found, str(words["lookup"]), *where, "lookup")
         text = f"map([{', '.join(map(literal, table))}]::VARCHAR[], [{', '.join(map(literal, table.values()))}]::VARCHAR[])[{text}]"
