@@ -30,6 +30,9 @@ _SAYS = {name: f'"{name}"' if name not in _WHOLES else f'coalesce({_WHOLES[name]
 _TEXTS = ", ".join(f"coalesce(CAST({text} AS STRING), chr(30))" for text in _SAYS.values())
 SAID = f"concat_ws(chr(31), {_TEXTS})"  # all that a row says, in the words of every engine
 _DIGEST = f"CAST(left(sha256({SAID}), 32) AS UUID)"
+COUNTED = (
+    f"NOT (is_aggregate AND {usage.WHOLE_TOKENS[0]} IS NOT NULL)"  # not what was refused, and is kept as somebody's root
+)
 SHOWN = 1000
 
 
@@ -203,7 +206,8 @@ def more_conflicts(file: StagedFile, count: int) -> Problem:
 def _part_sources(parts: Sequence[Path]) -> str:
     listed = ", ".join(_literal(part) for part in parts)
     wholes = ", ".join(f"CAST(NULL AS BIGINT) AS {name}" for name in usage.WHOLE_TOKENS)
-    return f"(SELECT * FROM read_parquet([{listed}], union_by_name = true) UNION ALL BY NAME SELECT {wholes} WHERE false)"
+    every = f"SELECT * FROM read_parquet([{listed}], union_by_name = true) UNION ALL BY NAME SELECT {wholes} WHERE false"
+    return f"(SELECT * FROM ({every}) WHERE {COUNTED})"
 
 
 def staged_rows(connection: duckdb.DuckDBPyConnection, file: StagedFile, *, charged_only: bool = False) -> str:
@@ -224,7 +228,7 @@ def staged_rows(connection: duckdb.DuckDBPyConnection, file: StagedFile, *, char
             columns.append(f"CAST(NULL AS BIGINT) AS {_WHOLES[name]}")
         columns.append(f'{text} AS "{name}"')
     join = f"LEFT JOIN read_parquet({_literal(file.marks)}) m USING (record)" if file.marks else ""
-    left_out = "'duplicate', 'rejected', 'aggregate'" if charged_only else "'duplicate', 'rejected'"
+    left_out = "'duplicate', 'rejected', 'unclear', 'aggregate'" if charged_only else "'duplicate', 'rejected', 'unclear'"
     skip = f"AND coalesce(m.fate, '') NOT IN ({left_out})" if file.marks else ""
     return (
         f"(SELECT s.record, {_literal(file.sha256)} AS file_sha256, {', '.join(columns)} FROM (SELECT *, file_row_number + 1 "

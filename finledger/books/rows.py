@@ -11,7 +11,7 @@ from typing import Any
 
 import duckdb
 
-from finledger.core.usage import TOKEN_BUCKETS
+from finledger.core.usage import TOKEN_BUCKETS, WHOLE_TOKENS
 
 MEMORY_LIMIT = "700MB"
 _SUMMARY = """
@@ -38,6 +38,17 @@ def summary(parts: Sequence[Path]) -> list[dict[str, Any]]:
     with _connect() as connection:
         rows = connection.execute(_SUMMARY.format(table=_table(parts))).fetchall()
     return [{name: 0 if value is None else value for name, value in zip(SUMMARY_COLUMNS, row, strict=True)} for row in rows]
+
+
+def unclear(parts: Sequence[Path]) -> int:
+    """The rows that are refused for their sum, and kept because they may be roots (C2)."""
+    if not parts:
+        return 0
+    whole = WHOLE_TOKENS[0]
+    every = f"SELECT * FROM {_table(parts)} UNION ALL BY NAME SELECT CAST(NULL AS BIGINT) AS {whole} WHERE false"
+    with _connect() as connection:
+        found = connection.execute(f"SELECT count(*) FROM ({every}) WHERE is_aggregate AND {whole} IS NOT NULL").fetchall()
+    return int(found[0][0])
 
 
 def metered(parts: Sequence[Path]) -> list[dict[str, Any]]:

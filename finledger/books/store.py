@@ -6,10 +6,10 @@
 
 A part has the columns that hold anything in its export, then `record` (the record's ordinal in its export, from 1),
 `file_sha256` and `is_aggregate`; `source_ref` is file_sha256:record. A parent span of which the remainder counts (C2) has that
-in its buckets, and what it said in `whole_…`. Empty columns are left out, because writing them takes time; parts of earlier
-versions have every native one. What counts is what the ledger lists: parts that it does not list (a load that was
-killed) are nobody's, and are swept by the next load. The bytes of a part may differ from run to run (threads write it as
-they finish, `record` has the order); its name always tells its bytes.
+in its buckets, and what it said in `whole_…`; one that was refused for its sum is an aggregate with `whole_…`. Empty columns are
+left out, because writing them takes time; parts of earlier versions have every native one. What counts is what the ledger
+lists: parts that it does not list (a load that was killed) are nobody's, and are swept by the next load. The bytes of a part may
+differ from run to run (threads write it as they finish, `record` has the order); its name always tells its bytes.
 """
 
 from __future__ import annotations
@@ -316,7 +316,7 @@ class Store:
             _move(found.path, self.root / name)
             parts.append(Part(found.month, name, found.sha256, found.rows, file.sha256))
             aggregates += found.aggregates
-            accepted += found.rows - found.aggregates
+            accepted += found.rows - found.aggregates - found.unclear
         if file.rejects:
             digest = _digest(Path(file.rejects))
             name = f"quarantine/{file.sha256}.parquet"
@@ -334,8 +334,8 @@ class Store:
 class Written:
     """A part in the workspace, not yet moved."""
 
-    def __init__(self, month: Month, path: Path, rows: int, aggregates: int) -> None:
-        self.month, self.path, self.rows, self.aggregates = month, path, rows, aggregates
+    def __init__(self, month: Month, path: Path, rows: int, aggregates: int, unclear: int) -> None:
+        self.month, self.path, self.rows, self.aggregates, self.unclear = month, path, rows, aggregates, unclear
         self.sha256 = _digest(path)
 
 
@@ -389,8 +389,10 @@ def _write_months(
         rows = int(copied[0]) if copied else 0
         if not rows:
             continue
-        aggregates = connection.execute(f"SELECT count(*) FROM read_parquet({_literal(path)}) WHERE is_aggregate").fetchone()
-        found.append(Written(month, path, rows, int(aggregates[0]) if aggregates else 0))
+        unclear = "whole_input_tokens IS NOT NULL" if usage.WHOLE_TOKENS[0] in held else "false"
+        counts = f"count(*) FILTER (WHERE NOT ({unclear})), count(*) FILTER (WHERE {unclear})"
+        made = connection.execute(f"SELECT {counts} FROM read_parquet({_literal(path)}) WHERE is_aggregate").fetchall()
+        found.append(Written(month, path, rows, *map(int, made[0])))
     return found
 
 
@@ -417,7 +419,7 @@ def _held(connection: duckdb.DuckDBPyConnection, file: StagedFile) -> frozenset[
         "HAVING NOT bool_and(coalesce(stats_null_count = num_values, false))",
         [file.rows],
     ).fetchall()
-    remainders = f"SELECT DISTINCT fate FROM read_parquet({_literal(file.marks)}) WHERE fate = 'remainder'"
+    remainders = f"SELECT DISTINCT fate FROM read_parquet({_literal(file.marks)}) WHERE fate IN ('remainder', 'unclear')"
     wholes = usage.WHOLE_TOKENS if file.marks and connection.execute(remainders).fetchall() else ()
     return frozenset((*(str(name) for (name,) in held), *wholes))
 
@@ -435,10 +437,11 @@ def _part_sql(held: AbstractSet[str], index: int, file: StagedFile, start: datet
             continue
         text = f's."{name}"' if name in held else f"CAST(NULL AS {kind})"
         if remainder:
-            columns += [f"CASE WHEN m.fate = 'remainder' THEN {text} END AS whole_{name}"] * (f"whole_{name}" in held)
+            said = f"CASE WHEN m.fate IN ('remainder', 'unclear') THEN coalesce({text}, 0) END AS whole_{name}"
+            columns += [said] * (f"whole_{name}" in held)
             text = f"CASE WHEN m.fate = 'remainder' THEN m.{name} ELSE {text} END"
         columns.append(f'CAST({text} AS {kind}) AS "{name}"')
-    aggregate = "coalesce(m.fate = 'aggregate', false)" if marked else "false"
+    aggregate = "coalesce(m.fate IN ('aggregate', 'unclear'), false)" if marked else "false"
     join = f"LEFT JOIN read_parquet({_literal(file.marks)}) m USING (record)" if marked else ""
     skip = "AND coalesce(m.fate, '') NOT IN ('duplicate', 'rejected')" if marked else ""
     known = f"AND s.record NOT IN (SELECT record FROM known_{index})" if any_known else ""

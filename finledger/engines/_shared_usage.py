@@ -17,10 +17,11 @@ from finledger.engines import _spark
 @dataclass(frozen=True, slots=True)
 class SameUsage:
     """The terms, as SQL. `said`: all that a row says, as one text; `one_use`: when rows `here` and `there` that have one id have
-    to say the same; `shown`: how many conflicts of two files are listed."""
+    to say the same; `counted`: which rows say anything; `shown`: how many conflicts of two files are listed."""
 
     said: str
     one_use: str
+    counted: str
     shown: int
 
 
@@ -46,7 +47,7 @@ def shared_usage(
     session.createDataFrame(numbers, "file_sha256 STRING, number INT").createOrReplaceTempView("numbers")
     if stored:
         _spark.view(session, "stored", stored)
-    with _spark.kept(session, "shared", _shared_sql(bool(stored))):
+    with _spark.kept(session, "shared", _shared_sql(same, bool(stored))):
         if not _spark.collected(session, "SELECT count(*) FROM shared")[0][0]:
             return SharedUsage()
         with _spark.kept(session, "told", _told_sql(same, bool(stored))):
@@ -80,17 +81,17 @@ def _compared(session: Any, same: SameUsage, listed: Path) -> SharedUsage:
     return SharedUsage(counts, {(number, other): count for number, other, count in counted}, [tuple(row) for row in first])
 
 
-def _shared_sql(any_stored: bool) -> str:
+def _shared_sql(same: SameUsage, any_stored: bool) -> str:
     """The ids that more than one number has."""
-    rows = "SELECT f.usage_id, n.number FROM fresh f JOIN numbers n ON f.file_sha256 = n.file_sha256"
-    rows += " UNION ALL SELECT usage_id, 0 FROM stored" if any_stored else ""
+    rows = f"SELECT f.usage_id, n.number FROM fresh f JOIN numbers n ON f.file_sha256 = n.file_sha256 WHERE {same.counted}"
+    rows += f" UNION ALL SELECT usage_id, 0 FROM stored WHERE {same.counted}" if any_stored else ""
     return f"SELECT usage_id FROM ({rows}) GROUP BY usage_id HAVING min(number) < max(number)"
 
 
 def _told_sql(same: SameUsage, any_stored: bool) -> str:
     """The rows with such an id, and what they say."""
-    rows = "SELECT n.number, f.* FROM fresh f JOIN numbers n ON f.file_sha256 = n.file_sha256"
-    rows += " UNION ALL SELECT 0, * FROM stored" if any_stored else ""
+    rows = f"SELECT n.number, f.* FROM fresh f JOIN numbers n ON f.file_sha256 = n.file_sha256 WHERE {same.counted}"
+    rows += f" UNION ALL SELECT 0, * FROM stored WHERE {same.counted}" if any_stored else ""
     return (
         f"SELECT number, usage_id, record, file_sha256, source, sha2({same.said}, 256) AS digest FROM ({rows}) "
         "SEMI JOIN shared USING (usage_id)"

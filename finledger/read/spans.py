@@ -6,8 +6,9 @@
 
 The run may not say what of its input was cached: input of every kind is held against input of every kind, output against output.
 A parent that holds more bills the remainder when its source says that its spans are inclusive; otherwise, and when it holds
-less than its children, nobody can say what was used, and the row is refused with both sums. A parent without tokens, or
-over children without any, repeats nothing. Only spans of the same trace in the same file are looked at.
+less than its children, nobody can say what was used, and the row is refused with both sums. It is kept in the store beside, as one
+that is not charged, because it may be the root of its trace, and other children of it may lie in another file (`unclear`). A
+parent without tokens, or over children without any, repeats nothing. Only spans of the same trace in the same file are looked at.
 """
 
 from __future__ import annotations

@@ -225,7 +225,7 @@ def _staged(job: _Job) -> StagedFile:
     found = Copies(0, []) if job.layout.row_hash else find_copies(job.connection, job.rows, job.columns)
     job.problems.extend(_conflicts(job, found.conflicts))
     aggregates, job.late = find_aggregates(job.connection, job.rows, job.columns, inclusive=job.source in job.inclusive)
-    insert_rows(job.connection, "marks (record, fate)", [(record, "rejected") for record in job.late])
+    insert_rows(job.connection, "marks (record, fate)", [(record, "unclear") for record in job.late])
     rejected, rejects = _write_rejects(job)
     if rejected == job.read:
         job.problems.append(_all_rejected(job, rejects))

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
-from finledger.books.known_usage import SAID, SHOWN, Conflict, Known, one_use_sql
+from finledger.books.known_usage import COUNTED, SAID, SHOWN, Conflict, Known, one_use_sql
 from finledger.books.store import Written, cut_by_month
 from finledger.core.model import EngineChoice, StagedFile
 from finledger.core.problem import Problem, Unavailable
@@ -78,7 +78,7 @@ class SparkLoad:
     def known(self, files: Sequence[StagedFile], stored: Sequence[Path], beside: AbstractSet[str]) -> Sequence[Known]:
         """What of each file an earlier one or the store has."""
         paths = {file.sha256: [part.path for part in self._parts[file.sha256]] for file in files}
-        same = SameUsage(SAID, one_use_sql(beside), SHOWN)
+        same = SameUsage(SAID, one_use_sql(beside), COUNTED, SHOWN)
         listed = self._workspace / "known"
         found = self._spark.shared_usage(paths, stored, same, listed)
         for number, file in enumerate(files, 1):

@@ -76,7 +76,8 @@ def _files(bench: Workbench, month: Month) -> Iterator[Check]:
             kept = file.accepted + file.duplicate + file.aggregate + file.rejected
             law = f"records of {file.name} = accepted + duplicate + aggregate + rejected"
             yield Check(law, Decimal(file.read), Decimal(kept))
-            held = sum(part.rows for part in parts if part.file_sha256 == file.sha256)
+            own = [part for part in parts if part.file_sha256 == file.sha256]
+            held = sum(part.rows for part in own) - (rows.unclear(bench.store.paths(own)) if file.rejected else 0)
             yield Check(
                 f"rows kept of {file.name} = rows of its parts", Decimal(file.accepted + file.aggregate), Decimal(held)
             )

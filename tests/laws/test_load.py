@@ -20,12 +20,13 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from finledger.core.label import REPEATS
-from finledger.core.model import UsageQuery
+from finledger.core.label import REPEATS, root_labels
+from finledger.core.model import Check, UsageQuery
 from finledger.core.period import Month, intervals
 from finledger.core.problem import Refused
 from finledger.engines import engine
 from finledger.workbench import Workbench
+from finledger.workbench.tie_usage import usage_ties
 from tests.formats.usage.test_usage_formats import SETTINGS, stored
 from tests.support import finledger, finledger_json
 
@@ -399,3 +400,30 @@ def test_spans__what_a_span_used_itself_is_charged_once_whatever_the_files(
                 if not each.labels[REPEATS] and each.sums["input_tokens"] + each.sums["output_tokens"]
             }
             assert charged == {f"s{number}": tokens for number, tokens in own.items() if any(tokens)}
+
+
+@pytest.mark.parametrize("run", [90, 100, 110])
+@pytest.mark.parametrize("files", [(0, 0, 0), (0, 0, 1), (0, 1, 0), (1, 0, 0), (0, 1, 2)])
+def test_spans__a_root_that_cannot_be_charged_is_still_whose_calls_they_are(
+    run: int, files: tuple[int, int, int], tmp_path: Path
+) -> None:
+    """A run of 100 repeats its calls of 60 and 40; of 90 or 110 nobody can say what it used. In any order of the files."""
+    header = (*TRACE[:-1], "team")
+    spans = [("run", "", run, "search"), ("a", "run", 60, "tools"), ("b", "run", 40, "tools")]
+    rows: dict[int, list[tuple[object, ...]]] = {}
+    for file, (span, above, asked, team) in zip(files, spans, strict=True):
+        rows.setdefault(file, []).append((f"u-{span}", "2026-07-01T00:00:00Z", "t", span, above, asked, team))
+    for order in permutations(rows):
+        bench = books(tmp_path / "".join(map(str, order)))
+        for file in order:
+            (found,) = counts(bench, export(tmp_path / f"{file}.csv", rows[file], header))
+            assert found[0] == len(rows[file])
+        asked = UsageQuery("USD", intervals(Month(2026, 7), "UTC", []), (REPEATS, *root_labels(())))
+        groups = engine("duckdb").group(bench.store.paths(bench.ledger.parts()), asked).rows
+        charged = [each for each in groups if not each.labels[REPEATS]]
+        assert [(each.keys["team"], each.labels["root_team"], each.sums["input_tokens"]) for each in charged] == [
+            ("tools", "search", 100)
+        ]
+        assert all(
+            each.holds for each in usage_ties(bench, Month(2026, 7)) if isinstance(each, Check) and "rows" in each.law
+        )

@@ -117,9 +117,8 @@ _OF_SPAN = {
     "startTimeUnixNano": ("startTimeUnixNano", "start_time_unix_nano"),
     "start_time": ("start_time", "startTime", "start_timestamp", "timestamp"),
 }
-_RESOURCES = (
-    "resourceSpans.resource", "batches.resource", "trace.resource", "resource", "otel_resource_attributes", "data.processes",
-)  # fmt: skip
+_RESOURCE = "resourceSpans.resource"
+_RESOURCES = ("batches.resource", "trace.resource", "resource", "otel_resource_attributes")
 _ALSO_NAMED = {  # by Sentry: a dot below a name that is a count itself would be looked for inside that count
     "gen_ai.usage.input_tokens.cached": "gen_ai.usage.cache_read.input_tokens",
     "gen_ai.usage.input_tokens.cache_write": "gen_ai.usage.cache_creation.input_tokens",
@@ -163,13 +162,14 @@ def _flat(record: dict[str, Any]) -> Iterator[dict[str, Any]]:
         yield {}
         return
     flat: dict[str, Any] = {"traceId": trace, "spanId": span, "parentSpanId": parent, "gen_ai.operation.name": None}
-    for name, names in _OF_SPAN.items():
-        flat[name] = None
+    flat["startTimeUnixNano"] = start = held.get("startTimeUnixNano")
+    flat["start_time"] = None
+    for name, names in _OF_SPAN.items() if start is None else ():
         for each in names:
             if held.get(each) is not None:
                 flat[name] = held[each]
                 break
-    for outer in _RESOURCES:
+    for outer in (_RESOURCE,) if _RESOURCE in record else _RESOURCES:
         resource = record.get(outer)
         if isinstance(resource, dict):
             flat |= _of_resource(resource)
