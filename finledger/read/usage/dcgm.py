@@ -1,5 +1,4 @@
-"""NVIDIA's DCGM exporter: how busy GPUs were, from Prometheus (a `query_range` answer, JSON), VictoriaMetrics' export, or scrapes
-and dumps with times (text).
+"""NVIDIA's DCGM exporter: how busy GPUs were, from Prometheus or VictoriaMetrics (JSON), or scrapes and dumps with times (text).
 
 A sample holds for one step from its time on: busy hours = share × step / 3600 s, to 18 places. The step is the commonest spacing of
 the file's samples, to a tenth of a second; time without a sample is not busy. A percentage and a ratio are told apart by the

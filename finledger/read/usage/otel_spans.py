@@ -312,7 +312,7 @@ def _status(record: Mapping[str, Any], flat: Mapping[str, Any]) -> str | None:
 
 
 READER = Reader(
-    title="OpenTelemetry spans with gen_ai attributes (OTLP JSON, JSON lines)",
+    title="OpenTelemetry spans with gen_ai attributes (OTLP JSON, JSON lines, Jaeger's JSON)",
     grain="request",
     needs=("traceId", "spanId", _START, f"{_OPERATION}|{_INPUT}"),
     places=Places(
