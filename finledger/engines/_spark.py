@@ -133,8 +133,14 @@ def collected(session: Any, query: str, limit: int | None = None) -> list[tuple[
 
 @contextmanager
 def kept(session: Any, name: str, query: str) -> Iterator[None]:
-    """A view whose rows are worked out once."""
-    found = frame(session, query).persist()
+    """A view whose rows are worked out once.
+
+    To Spark it is a table of its own: a plan that names kept rows would hold theirs, and one that names them twice holds it twice.
+    Where an executor is lost, its rows are worked out again.
+    """
+    query_of = frame(session, query)
+    rows = session._jsparkSession.createDataFrame(query_of._jdf.javaRDD(), query_of._jdf.schema())
+    found = type(query_of)(rows, session).persist()
     found.createOrReplaceTempView(name)
     try:
         yield
