@@ -117,17 +117,21 @@ def decimal_sql(text: str) -> str:
 
     Beyond 18 places, 15 to 17 digits are what programs write a binary float as: 2.2499999999999998e-05 is taken to 18 places.
     """
-    # in pieces, once: what stands in a CASE is worked out anew each time
+    # in pieces, once: what stands in a CASE is worked out anew each time. `digits` without zeros at the end, and where the point is
     pieces = f"regexp_extract(trim({text}), '{_NUMBER}', ['whole', 'places', 'exponent'])"
-    digits = "(n.whole || n.places)"
-    zeros = f"(length({digits}) - length(rtrim({digits}, '0')))"
     exponent = "coalesce(try_cast(nullif(n.exponent, '') AS INTEGER), 0)"
-    number = (
-        f"CASE WHEN {digits} = '' THEN NULL WHEN length({digits}) = {zeros} THEN CAST(0 AS DECIMAL(38,18)) "
-        f"WHEN length(n.places) - {zeros} - {exponent} <= 18 THEN try_cast(trim({text}) AS DECIMAL(38,18)) "
-        f"WHEN length(ltrim({digits}, '0')) - {zeros} BETWEEN 15 AND 17 "
-        f"THEN nullif(try_cast(trim({text}) AS DECIMAL(38,18)), 0) END"
+    read = f"{{'digits': rtrim(n.whole || n.places, '0'), 'point': CAST(length(n.whole) + {exponent} AS INTEGER)}}"
+    # written out: the cast of a text with an exponent refuses some that fit
+    large = "'0' || ltrim(rpad(left(m.digits, m.point), m.point, '0'), '0') || '.' || substr(m.digits, m.point + 1)"
+    plain = f"CASE WHEN m.point > 0 THEN {large} ELSE '0.' || repeat('0', -m.point) || m.digits END"
+    sign = f"CASE WHEN starts_with(trim({text}), '-') THEN '-' ELSE '' END"
+    told = "ltrim(m.digits, '0')"
+    is_float = f"length({told}) BETWEEN 15 AND 17 AND m.point + length({told}) - length(m.digits) > -18"
+    held = (
+        f"CASE WHEN n.whole || n.places <> '' AND (length(m.digits) - m.point <= 18 OR m.digits = '' OR ({is_float})) "
+        f"THEN try_cast({sign} || {plain} AS DECIMAL(38,18)) END"
     )
+    number = f"list_transform([{read}], lambda m: {held})[1]"
     # the cast takes 3 µs for an exponent
     powers = ", ".join(f"0.{'0' * places}1" for places in range(9))
     power = f"CAST([{powers}] AS DECIMAL(10,9)[])[CAST(right({text}, 1) AS TINYINT)]"

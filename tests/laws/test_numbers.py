@@ -32,13 +32,15 @@ LONG = [  # 13 to 18 digits, as floats have, with each exponent and without one
 ]
 FLOATS = [repr(tokens * price / 1e6) for tokens, price in itertools.product((7, 13, 1_037, 90_001), (0.075, 0.3, -2.4, 15.1))] + [
     "2.3999999999999998e-05", "0.000021428571428571428", "1.4880952380952381E-06", "-0.00000148809523809524", "4.9999999999999996e-19",
-    "0.12345678901234567890", "0.0000148809523809523809523810", "1e-19", "1.5e-18",
+    "0.12345678901234567890", "0.0000148809523809523809523810", "1e-19", "1.5e-18", "100000000000000000000e-1",
+    "-0000000000000000000000012.5e1", "1234567890123456789012345e-20", ".5e20", ".5e21", "1e999",
+    "1e-999", "+.000e5", "00000000000000000000000.1",
 ]  # fmt: skip
 
 
 def meant(text: str) -> Decimal | None:
     """None where it is no number, or one of more than 20 digits before the point or 18 after it; a binary float, which has 15 to
-    17 digits, to 18 places."""
+    17 digits and is not below 10^-18, to 18 places."""
     try:
         found = Decimal(text.strip())
     except InvalidOperation:
@@ -46,7 +48,7 @@ def meant(text: str) -> Decimal | None:
     exact = Context(prec=60, rounding=ROUND_HALF_UP)
     held = found.quantize(Decimal("1e-18"), context=exact) if abs(found) < Decimal("1e20") else None
     is_float = 15 <= len(found.normalize(exact).as_tuple().digits) <= 17
-    return held if held == found or (held and is_float) else None
+    return held if held == found or (is_float and abs(found) >= Decimal("1e-18")) else None
 
 
 @settings(max_examples=40)
