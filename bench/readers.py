@@ -168,7 +168,7 @@ def ours(export: str, workspace: str) -> None:
     formats()
     started = _now()
     staged = stage(Path(export), shown_as=Path(export).name, workspace=Path(workspace))
-    if staged.problems:
+    if any(each.is_error for each in staged.problems):
         raise SystemExit("\n".join(str(each) for each in staged.problems[:3]))
     _said(started, staged.read)
 

@@ -80,6 +80,7 @@ READER = Reader(
     told=(
         "input_text_tokens", "output_text_tokens", "input_audio_tokens", "output_audio_tokens", "input_image_tokens",
         "output_image_tokens", "input_cached_text_tokens", "input_cached_audio_tokens", "input_cached_image_tokens",
+        "input_uncached_tokens",
     ),
     m5="`input_tokens` includes cached and cache-write tokens; output includes reasoning; audio and image tokens are parts of both.",
 )  # fmt: skip

@@ -24,6 +24,7 @@ from openpyxl import Workbook
 
 from finledger.books.loads import Loaded
 from finledger.core.usage import LABELS, NATIVE
+from finledger.read.stage import stage
 from finledger.read.usage import formats
 from finledger.workbench import Workbench
 
@@ -50,6 +51,15 @@ def test_contract__every_format_has_cases(name: str) -> None:
 def test_contract__reads_as_written_down(case: str, tmp_path: Path) -> None:
     export = made(HERE / case, tmp_path)
     assert differences(read(case, export, tmp_path), expected(case, export)) == []
+
+
+@pytest.mark.parametrize("name", [name for name in formats() if name != "column_map"])
+def test_contract__every_count_of_an_ordinary_export_is_read_or_a_part_of_one(name: str, tmp_path: Path) -> None:
+    for case in CASES:
+        if case.startswith(f"{name}/") and not case.endswith("/malformed"):
+            (tmp_path / case).mkdir(parents=True)
+            found = stage(made(HERE / case, tmp_path / case), shown_as=case, workspace=tmp_path / case / "work")
+            assert [each.message for each in found.problems if each.code == "counts-not-read"] == []
 
 
 @pytest.mark.parametrize("case", PACKED)
