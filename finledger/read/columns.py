@@ -80,6 +80,18 @@ class Layout:
     def named(self, name: str) -> Field | None:
         return next((found for found in self.fields if found.name == name), None)
 
+    def looked_at(self) -> str:
+        """The SQL that our columns are made of, with all that it names; not the hash of a row, which is of every column."""
+        bound = {name: text for level in self.bound for name, text in level}
+        texts = [found.text for found in (*self.fields, *((self.total,) if self.total else ()))]
+        waiting, seen = list(texts), dict[str, str]()
+        while waiting:
+            for name in re.findall(r"\w+", waiting.pop()):
+                if name in bound and name not in seen:
+                    seen[name] = bound[name]
+                    waiting.append(bound[name])
+        return "\n".join([*texts, *seen.values()])
+
 
 @dataclass(frozen=True, slots=True)
 class Check:

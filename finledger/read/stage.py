@@ -287,10 +287,8 @@ def _watched(job: _Job) -> list[int]:
 
 def _is_read(layout: Layout, columns: Collection[int]) -> bool:
     """Whether any value of ours is made of one of these columns of a CSV."""
-    texts = [found.text for found in (*layout.fields, *((layout.total,) if layout.total else ()))]
-    bound = [text for level in layout.bound for _, text in level]
-    read = {word for text in (*texts, *bound) for word in re.findall(r"\bc[0-9]+\b", text)}
-    return not read.isdisjoint(f"c{index}" for index in columns)
+    read = re.findall(r"\bc[0-9]+\b", layout.looked_at())
+    return not {f"c{index}" for index in columns}.isdisjoint(read)
 
 
 def _run_copy(job: _Job) -> int:

@@ -30,7 +30,7 @@ def unread_counts(header: Header, layout: Layout, told: Collection[str]) -> tupl
     """The columns that are counts by their names and that the layout does not look at, and SQL of the text of each."""
     known = {fold(name) for name in told}
     named = [name for name in header.names if is_count(name) and fold(name) not in known]
-    looked_at = _looked_at(layout) if named else ""
+    looked_at = layout.looked_at() if named else ""
     texts = {name: header.refs[name] for name in named}
     return tuple(
         (name, text) for name, text in texts.items() if not re.search(rf"(?<!\w){re.escape(text)}(?!\w)", looked_at)
@@ -67,17 +67,3 @@ def unread_problem(
     message = f"counts that are not read: {', '.join(held[:_SHOWN])}{more}"
     remedy = "nothing to do if they are parts of what is read; usage that is paid for beside it can be read by a map (--map)"
     return [Problem("counts-not-read", message, SourceRef(shown_as), remedy=remedy, severity="notice")]
-
-
-def _looked_at(layout: Layout) -> str:
-    """The SQL that the layout's columns are made of, with all that it names; not the hash of a row, which is of every column."""
-    bound = {name: text for level in layout.bound for name, text in level}
-    waiting = [found.text for found in layout.fields] + ([layout.total.text] if layout.total else [])
-    seen: dict[str, str] = {}
-    while waiting:
-        text = waiting.pop()
-        for name in re.findall(r"\w+", text):
-            if name in bound and name not in seen:
-                seen[name] = bound[name]
-                waiting.append(bound[name])
-    return "\n".join([*(found.text for found in layout.fields), layout.total.text if layout.total else "", *seen.values()])
